@@ -70,6 +70,13 @@ struct kernel_attend {
     int page_tok;
 };
 
+static inline int64_t kernel_attend_cell(const struct kernel_attend *args, int64_t position)
+{
+    if (!args->pages)
+        return position;
+    return (int64_t)args->pages[position / args->page_tok % args->n_page] * args->page_tok + position % args->page_tok;
+}
+
 struct kernels {
     const char *name; /* "ref", "avx2" */
     enum kernel_act act[NAWI_DTYPE_COUNT];
