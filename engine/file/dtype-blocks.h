@@ -1,13 +1,14 @@
 /* The byte layouts behind the rows of dtype.h, one struct a block type, fields in file order.
  *
- * Every field is made of single bytes, so a block may stand at any address. Half floats are uint8_t[2], little endian;
- * block_half() reads one. */
+ * Every field is made of single bytes, so a block may stand at any address. Half floats are
+ * uint8_t[2], little endian; block_half() reads one. */
 #pragma once
 
 #include "engine/file/dtype.h"
 
 #include <assert.h>
 
+/* clang-format off */
 struct block_q4_0 { uint8_t d[2], qs[16]; };
 struct block_q4_1 { uint8_t d[2], m[2], qs[16]; };
 struct block_q5_0 { uint8_t d[2], qh[4], qs[16]; };
@@ -18,18 +19,19 @@ struct block_q3_k { uint8_t hmask[32], qs[64], scales[12], d[2]; };
 struct block_q4_k { uint8_t d[2], dmin[2], scales[12], qs[128]; };
 struct block_q5_k { uint8_t d[2], dmin[2], scales[12], qh[32], qs[128]; };
 struct block_q6_k { uint8_t ql[128], qh[64]; int8_t scales[16]; uint8_t d[2]; };
-struct block_iq2_xxs { uint8_t d[2], qs[64]; };                            /* 8 x (4 grid bytes, u32 signs and scale) */
-struct block_iq2_xs { uint8_t d[2], qs[64], scales[8]; };                  /* 32 x u16 (grid 9 bits, signs 7) */
+struct block_iq2_xxs { uint8_t d[2], qs[64]; }; /* 8 x (4 grid bytes, u32 signs and scale) */
+struct block_iq2_xs { uint8_t d[2], qs[64], scales[8]; }; /* 32 x u16 (grid 9 bits, signs 7) */
 struct block_iq2_s { uint8_t d[2], qs[32], signs[32], qh[8], scales[8]; };
-struct block_iq3_xxs { uint8_t d[2], qs[64], tail[32]; };                  /* tail: 8 x u32 signs and scale */
+struct block_iq3_xxs { uint8_t d[2], qs[64], tail[32]; }; /* tail: 8 x u32 signs and scale */
 struct block_iq3_s { uint8_t d[2], qs[64], qh[8], signs[32], scales[4]; };
-struct block_iq1_s { uint8_t d[2], qs[32], qh[16]; };                      /* qh: 8 x u16 */
-struct block_iq1_m { uint8_t qs[32], qh[16], scales[8]; };                 /* scales: 4 x u16, d in their top nibbles */
+struct block_iq1_s { uint8_t d[2], qs[32], qh[16]; }; /* qh: 8 x u16 */
+struct block_iq1_m { uint8_t qs[32], qh[16], scales[8]; }; /* scales: 4 x u16, d in their top nibbles */
 struct block_iq4_nl { uint8_t d[2], qs[16]; };
 struct block_iq4_xs { uint8_t d[2], scales_h[2], scales_l[4], qs[128]; };
 struct block_tq1_0 { uint8_t qs[48], qh[4], d[2]; };
 struct block_tq2_0 { uint8_t qs[64], d[2]; };
 struct block_mxfp4 { uint8_t e, qs[16]; };
+/* clang-format on */
 
 static_assert(sizeof(struct block_q4_0) == 18, "Q4_0");
 static_assert(sizeof(struct block_q4_1) == 20, "Q4_1");
@@ -104,7 +106,8 @@ static inline uint8_t block_signs(uint32_t seven)
     return (uint8_t)(seven | (parity & 1) << 7);
 }
 
-/* The dequantisers, dtype_dequant_Q4_K and so on, one a row: dtype.c, dtype-legacy.c, dtype-k.c, dtype-iq.c. */
+/* The dequantisers, dtype_dequant_Q4_K and so on, one a row: dtype.c, dtype-legacy.c, dtype-k.c,
+ * dtype-iq.c. */
 #define X(row, id, len, bytes) void dtype_dequant_##row(int64_t n, const void *src, float *dst);
 NAWI_DTYPES(X)
 #undef X

@@ -1,7 +1,7 @@
 /* The grids of the IQ types (data, MIT: see dtype-grids.c).
  *
- * An entry packs its values lowest first. Codes: IQ1 0 1 2 are -1 0 1; IQ2 0 1 2 are 8 25 43; IQ3_XXS 0..7 are
- * 4 12 20 28 36 44 52 62; IQ3_S 0..7 are 1 3 5 … 15. */
+ * An entry packs its values lowest first. Codes: IQ1 0 1 2 are -1 0 1; IQ2 0 1 2 are 8 25 43;
+ * IQ3_XXS 0..7 are 4 12 20 28 36 44 52 62; IQ3_S 0..7 are 1 3 5 … 15. */
 #pragma once
 
 #include <stdint.h>

@@ -1,9 +1,10 @@
-/* Dequantisers of the IQ formats: values looked up eight or four at a time in the grids, signs apart, and the two
- * formats of four bits whose sixteen levels are not evenly spaced. */
+/* Dequantisers of the IQ formats: values looked up eight or four at a time in the grids, signs
+ * apart, and the two formats of four bits whose sixteen levels are not evenly spaced. */
 #include "engine/file/dtype-blocks.h"
 #include "engine/file/dtype-grids.h"
 
-const int8_t dtype_values_iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+const int8_t dtype_values_iq4[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
 
 static const float levels_iq2[4] = {8, 25, 43, 0};
 static const float levels_iq3_xxs[8] = {4, 12, 20, 28, 36, 44, 52, 62};
@@ -19,7 +20,8 @@ static void put_iq2(float *dst, float scale, uint16_t entry, uint8_t signs)
 }
 
 /* Eight values of two IQ3 grid entries. */
-static void put_iq3(float *dst, float scale, const float levels[8], const uint16_t entries[2], uint8_t signs)
+static void put_iq3(float *dst, float scale, const float levels[8], const uint16_t entries[2],
+                    uint8_t signs)
 {
     for (int j = 0; j < 8; j++) {
         const float value = scale * levels[entries[j / 4] >> (4 * (j % 4)) & 7];
@@ -121,7 +123,8 @@ void dtype_dequant_IQ1_S(int64_t n, const void *src, float *dst)
             const uint16_t high = block_u16(block->qh + 2 * (g / 4));
             const float scale = d * (float)(2 * (high >> 12 & 7) + 1);
             const float delta = high & 0x8000 ? -0.125f : 0.125f;
-            put_iq1(dst, scale, dtype_grid_iq1s[block->qs[g] | (high >> (3 * (g % 4)) & 7) << 8], delta);
+            put_iq1(dst, scale, dtype_grid_iq1s[block->qs[g] | (high >> (3 * (g % 4)) & 7) << 8],
+                    delta);
         }
     }
 }
@@ -136,10 +139,12 @@ void dtype_dequant_IQ1_M(int64_t n, const void *src, float *dst)
         const float d = nawi_f16_to_f32(half);
         for (int g = 0; g < 32; g++, dst += 8) {
             const int sixteen = g / 2;
-            const int three = block_u16(block->scales + 2 * (sixteen / 4)) >> (3 * (sixteen % 4)) & 7;
+            const int three =
+                block_u16(block->scales + 2 * (sixteen / 4)) >> (3 * (sixteen % 4)) & 7;
             const int high = block->qh[g / 2] >> (4 * (g % 2));
             const float delta = high & 8 ? -0.125f : 0.125f;
-            put_iq1(dst, d * (float)(2 * three + 1), dtype_grid_iq1s[block->qs[g] | (high & 7) << 8], delta);
+            put_iq1(dst, d * (float)(2 * three + 1),
+                    dtype_grid_iq1s[block->qs[g] | (high & 7) << 8], delta);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* Dequantisers of the K formats: 256 values, whose groups of 16 or 32 have small scales of their own under one half. */
+/* Dequantisers of the K formats: 256 values, whose groups of 16 or 32 have small scales of their
+ * own under one half. */
 #include "engine/file/dtype-blocks.h"
 
 void dtype_dequant_Q2_K(int64_t n, const void *src, float *dst)
@@ -30,7 +31,8 @@ void dtype_dequant_Q3_K(int64_t n, const void *src, float *dst)
             const int bit = 4 * (s / 8) + quarter;
             const float scale = d * (float)block_scale_q3_k(block->scales, s);
             for (int l = 0; l < 16; l++)
-                *dst++ = scale * (float)((qs[l] >> (2 * quarter) & 3) - (hmask[l] >> bit & 1 ? 0 : 4));
+                *dst++ =
+                    scale * (float)((qs[l] >> (2 * quarter) & 3) - (hmask[l] >> bit & 1 ? 0 : 4));
         }
     }
 }
@@ -68,7 +70,8 @@ void dtype_dequant_Q5_K(int64_t n, const void *src, float *dst)
             const float scale = d * (float)sc;
             const float least = dmin * (float)mn;
             for (int l = 0; l < 32; l++)
-                *dst++ = scale * (float)((qs[l] >> shift & 15) + 16 * (block->qh[l] >> s & 1)) - least;
+                *dst++ =
+                    scale * (float)((qs[l] >> shift & 15) + 16 * (block->qh[l] >> s & 1)) - least;
         }
     }
 }
@@ -85,7 +88,8 @@ void dtype_dequant_Q6_K(int64_t n, const void *src, float *dst)
             const uint8_t *qh = block->qh + 32 * (s / 8) + l0;
             const float scale = d * (float)block->scales[s];
             for (int l = 0; l < 16; l++)
-                *dst++ = scale * (float)((ql[l] >> (4 * (quarter / 2)) & 15) + 16 * (qh[l] >> (2 * quarter) & 3) - 32);
+                *dst++ = scale * (float)((ql[l] >> (4 * (quarter / 2)) & 15) +
+                                         16 * (qh[l] >> (2 * quarter) & 3) - 32);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* Dequantisers of the formats with one small rule: 32 values under one or two halves, MXFP4, and the ternary two. */
+/* Dequantisers of the formats with one small rule: 32 values under one or two halves, MXFP4, and
+ * the ternary two. */
 #include "engine/file/dtype-blocks.h"
 
 const int8_t dtype_values_mxfp4[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
@@ -81,8 +82,8 @@ void dtype_dequant_MXFP4(int64_t n, const void *src, float *dst)
     }
 }
 
-/* A byte holds five ternary digits as a fraction of 256: multiplied by 3^digit modulo 256, its top digit in base 3 is
- * the one wanted. */
+/* A byte holds five ternary digits as a fraction of 256: multiplied by 3^digit modulo 256, its top
+ * digit in base 3 is the one wanted. */
 static float ternary(uint8_t byte, uint8_t power)
 {
     const uint8_t shifted = (uint8_t)(byte * power);

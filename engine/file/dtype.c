@@ -23,7 +23,8 @@ float nawi_f16_to_f32(uint16_t h)
 {
     const uint32_t sign = (uint32_t)(h & 0x8000) << 16;
     const uint32_t rest = h & 0x7FFF;
-    const uint32_t rebias = rest >= 0x7C00 ? 224u << 23 : 112u << 23; /* twice for infinity and NaN */
+    const uint32_t rebias =
+        rest >= 0x7C00 ? 224u << 23 : 112u << 23; /* twice for infinity and NaN */
     const uint32_t normal = (rest << 13) + rebias;
     const uint32_t denormal = bits_of((float)(int)rest * 0x1p-24f); /* normal as a float */
     return float_of(sign | (rest < 0x0400 ? denormal : normal));
@@ -38,7 +39,8 @@ uint16_t nawi_f32_to_f16(float f)
         return (uint16_t)(sign | 0x7E00 | (rest >> 13 & 0x03FF));
     if (rest >= 0x477FF000) /* 65520 and above round to infinity */
         return (uint16_t)(sign | 0x7C00);
-    if (rest >= 0x38800000) /* 2^-14: normal as a half; a carry moves into the exponent as it should */
+    if (rest >=
+        0x38800000) /* 2^-14: normal as a half; a carry moves into the exponent as it should */
         return (uint16_t)(sign | ((rest - (112u << 23) + 0x0FFF + (rest >> 13 & 1)) >> 13));
     const int exponent = (int)(rest >> 23);
     if (exponent < 102) /* below 2^-25 */
@@ -60,7 +62,10 @@ uint16_t nawi_f32_to_bf16(float f)
     return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-void dtype_dequant_F32(int64_t n, const void *src, float *dst) { memcpy(dst, src, (size_t)n * sizeof *dst); }
+void dtype_dequant_F32(int64_t n, const void *src, float *dst)
+{
+    memcpy(dst, src, (size_t)n * sizeof *dst);
+}
 
 void dtype_dequant_F16(int64_t n, const void *src, float *dst)
 {

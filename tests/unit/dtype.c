@@ -1,5 +1,5 @@
-/* The dtype table against the reference blocks of tests/golden/quant, by the rule of its manifest: equal to the bit;
- * and the conversions of halves over all their values. */
+/* The dtype table against the reference blocks of tests/golden/quant, by the rule of its manifest:
+ * equal to the bit; and the conversions of halves over all their values. */
 #include "engine/file/dtype-blocks.h"
 #include "tests/harness.h"
 
@@ -38,9 +38,11 @@ static float *golden_floats(const char *name, size_t *n)
 static void assert_same(const char *what, const float *found, const float *expected, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (memcmp(&found[i], &expected[i], sizeof found[i]) == 0 || (found[i] == 0 && expected[i] == 0))
+        if (memcmp(&found[i], &expected[i], sizeof found[i]) == 0 ||
+            (found[i] == 0 && expected[i] == 0))
             continue;
-        g_test_message("%s, value %zu: expected %a, found %a", what, i, (double)expected[i], (double)found[i]);
+        g_test_message("%s, value %zu: expected %a, found %a", what, i, (double)expected[i],
+                       (double)found[i]);
         g_test_fail();
         return;
     }
@@ -70,7 +72,8 @@ static void test_blocks(gconstpointer data)
     /* One block alone gives what it gives among others. */
     const size_t block = n / (size_t)info->block_len / 2;
     info->dequant(info->block_len, bytes + block * (size_t)info->block_bytes, found);
-    assert_same(info->name, found, expected + block * (size_t)info->block_len, (size_t)info->block_len);
+    assert_same(info->name, found, expected + block * (size_t)info->block_len,
+                (size_t)info->block_len);
 
     g_free(found);
     g_free(odd);
@@ -113,7 +116,8 @@ static void test_table(void)
     }
     g_assert_false(nawi_dtype_from_name("q4_k", &dtype));
     g_assert_false(nawi_dtype_from_name("", &dtype));
-    static const uint32_t absent[] = {4, 5, 31, 32, 33, 36, 37, 38, 40, 1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+    static const uint32_t absent[] = {4,  5,  31,   32,         33,         36,        37,
+                                      38, 40, 1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
     for (size_t i = 0; i < G_N_ELEMENTS(absent); i++)
         g_assert_false(nawi_dtype_from_gguf(absent[i], &dtype));
     g_assert_cmpint(nawi_dtype_row_bytes(NAWI_DTYPE_Q6_K, 5120), ==, 4200);
@@ -134,14 +138,16 @@ static void test_halves(void)
         const float f = nawi_f16_to_f32((uint16_t)h);
         if ((h & 0x7C00) == 0x7C00) {
             g_assert_true((h & 0x3FF) ? isnan(f) : isinf(f) && (f < 0) == (h >> 15));
-            g_assert_true((h & 0x3FF) ? isnan(nawi_f16_to_f32(nawi_f32_to_f16(f))) : nawi_f32_to_f16(f) == h);
+            g_assert_true((h & 0x3FF) ? isnan(nawi_f16_to_f32(nawi_f32_to_f16(f)))
+                                      : nawi_f32_to_f16(f) == h);
             continue;
         }
         g_assert_true((double)f == half_by_definition((uint16_t)h));
         g_assert_cmpuint(nawi_f32_to_f16(f), ==, h);
         if ((h & 0x7FFF) == 0x7BFF)
             continue;
-        /* The middle between two neighbours goes to the even one, and its own neighbours to theirs. */
+        /* The middle between two neighbours goes to the even one, and its own neighbours to theirs.
+         * */
         const float next = nawi_f16_to_f32((uint16_t)(h + 1));
         const float middle = (f + next) / 2;
         g_assert_cmpuint(nawi_f32_to_f16(middle), ==, h + (h & 1));
