@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Counts what meson's logs of test runs say, down to the single case, and shows what failed and what was skipped.
+"""Counts what meson's logs of test runs say, down to the single case, and shows what failed and
+what was skipped.
 
     tally.py [--broken LABEL]... LABEL=testlog.json...
 
-A program that speaks TAP counts one for each of its cases, any other counts one. A program that ended otherwise than
-its cases say (a crash, a report of a sanitizer, too few cases) counts one failure more. LABEL broken (it could not be
-built, or no test ran) counts as one failure. The last line is `N passed, N failed`, with `, N skipped` where something
-was; the exit code is 1 when anything failed or nothing passed."""
+A program that speaks TAP counts one for each of its cases, any other counts one. A program that
+ended otherwise than its cases say (a crash, a report of a sanitizer, too few cases) counts one
+failure more. LABEL broken (it could not be built, or no test ran) counts as one failure. The last
+line is `N passed, N failed`, with `, N skipped` where something was; the exit code is 1 when
+anything failed or nothing passed."""
 
 import json
 import re
@@ -30,7 +32,7 @@ def cases(test):
                 found.append((SKIPPED, "", plan[2] or ""))
         elif case:
             skip = SKIP.search(case[3])
-            name = case[3][:skip.start()] if skip else case[3]
+            name = case[3][: skip.start()] if skip else case[3]
             state = FAILED if case[1] else SKIPPED if skip else PASSED
             found.append((state, name, skip[1] if skip else ""))
     result = test["result"]
@@ -75,8 +77,10 @@ def main(arguments):
                     print(f"FAILED {label}: {name} {case} {reason}".rstrip())
             if any(state == FAILED for state, _, _ in found):
                 print("\n".join("    " + line for line in tail(test)))
-        print(f"{label}: {own[PASSED]} passed, {own[FAILED]} failed, {own[SKIPPED]} skipped, "
-              f"{len(tests)} programs, {seconds:.0f} s")
+        print(
+            f"{label}: {own[PASSED]} passed, {own[FAILED]} failed, {own[SKIPPED]} skipped, "
+            f"{len(tests)} programs, {seconds:.0f} s"
+        )
         for state, n in own.items():
             count[state] += n
     for name, reason in sorted(skipped.items()):

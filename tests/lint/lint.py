@@ -1,7 +1,7 @@
 """What every lint shares: the tree as text, and a report in TAP.
 
-A lint is a function from a tree, {path: text}, to its problems, ["path:line: what"]. Before it looks at the real tree
-it must find the fault in every sample it brings along: a lint that cannot fail is no lint."""
+A lint is a function from a tree, {path: text}, to its problems, ["path:line: what"]. Before it
+looks at the real tree it must find the fault of every sample that it brings along."""
 
 import pathlib
 import subprocess
@@ -23,7 +23,7 @@ def git(*arguments):
 
 
 def paths():
-    """Every file of the tree: what git tracks, and what is new in our folders; without git, what lies there."""
+    """What git tracks and what is new in our folders; without git, every file that lies there."""
     tracked = git("ls-files")
     if tracked is None:
         found = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file()]
@@ -39,7 +39,9 @@ def is_script(path):
 
 def is_golden(path):
     """Reference data, kept byte for byte."""
-    return path.startswith(("tests/golden/", "tests/fuzz/corpus/")) and not path.endswith((".c", ".h", ".build"))
+    return path.startswith(("tests/golden/", "tests/fuzz/corpus/")) and not path.endswith(
+        (".c", ".h", ".build")
+    )
 
 
 def is_source(path):
@@ -49,9 +51,12 @@ def is_source(path):
 
 
 def sources():
-    """{path: text} of all that people write; bytes that are no UTF-8 become U+FFFD, which the text lint refuses."""
-    return {path: (ROOT / path).read_bytes().decode("utf-8", "replace")
-            for path in paths() if is_source(path)}
+    """{path: text} of all that people write. Bytes that are no UTF-8 become U+FFFD."""
+    return {
+        path: (ROOT / path).read_bytes().decode("utf-8", "replace")
+        for path in paths()
+        if is_source(path)
+    }
 
 
 def numbered(text):

@@ -16,15 +16,20 @@ def look_at(path, text):
         except SyntaxError as error:
             yield f"{path}:{error.lineno}: {error.msg}"
     elif first in SHELLS:
-        done = subprocess.run([SHELLS[first], "-n"], input=text, capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            [SHELLS[first], "-n"], input=text, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             yield f"{path}:1: {done.stderr.strip()}"
     elif first.startswith("#!"):
         yield f"{path}:1: {first} is no language of the house"
     file = lint.ROOT / path
-    if first.startswith("#!") and file.exists() and not os.access(file, os.X_OK) \
-            and not path.endswith(".py"):
+    if (
+        first.startswith("#!")
+        and file.exists()
+        and not os.access(file, os.X_OK)
+        and not path.endswith(".py")
+    ):
         yield f"{path}:1: cannot be executed"
 
 

@@ -1,6 +1,6 @@
 """What a room's library shows to the linker is called nawi_… or after a file of its room.
 
-    symbols.py COMPILER... -- LIBRARY=ROOM..."""
+symbols.py COMPILER... -- LIBRARY=ROOM..."""
 
 import pathlib
 import subprocess
@@ -19,23 +19,30 @@ GENERATED = ("__", "_fini", "_init")  # a sanitizer's or the compiler's own
 
 
 def exported(library):
-    done = subprocess.run(["nm", "--extern-only", "--defined-only", "--format=posix", library],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["nm", "--extern-only", "--defined-only", "--format=posix", library],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return [line.split()[0] for line in done.stdout.splitlines() if len(line.split()) > 1]
 
 
 def stems_of(room):
     """Names of the room's own files; what its folders below have is theirs."""
     folder = lint.ROOT / room
-    files = [path.stem.replace("-", "_") for path in folder.iterdir() if path.suffix in (".c", ".h")]
+    files = [
+        path.stem.replace("-", "_") for path in folder.iterdir() if path.suffix in (".c", ".h")
+    ]
     return {*files, *STEMS.get(room, ())}
 
 
 def compiled(text):
     with tempfile.TemporaryDirectory() as folder:
         target = pathlib.Path(folder, "x.o")
-        subprocess.run([*COMPILER, "-x", "c", "-c", "-", "-o", target], input=text, text=True,
-                       check=True)
+        subprocess.run(
+            [*COMPILER, "-x", "c", "-c", "-", "-o", target], input=text, text=True, check=True
+        )
         return exported(target)
 
 
@@ -51,7 +58,7 @@ def look(libraries):
         for symbol in exported_by(library):
             own = symbol.startswith("nawi_") or any(symbol.startswith(f"{stem}_") for stem in stems)
             if not own and not symbol.startswith(GENERATED) and symbol != "main":
-                problems.append(f"{room}: {symbol} is called neither nawi_… nor after a file there")
+                problems.append(f"{room}: {symbol} is named neither nawi_… nor after a file")
     return problems
 
 
@@ -64,4 +71,6 @@ SAMPLES = [
 if __name__ == "__main__":
     split = sys.argv.index("--")
     COMPILER = sys.argv[1:split]
-    lint.main("symbols", look, SAMPLES, dict(given.rsplit("=", 1) for given in sys.argv[split + 1:]))
+    lint.main(
+        "symbols", look, SAMPLES, dict(given.rsplit("=", 1) for given in sys.argv[split + 1 :])
+    )

@@ -1,4 +1,5 @@
-"""Plain text: no tabs, no blanks at the end, one newline at the end, no invisible characters, lines that fit."""
+"""Plain text: no tabs, no blanks at the end of a line, one newline at the end of a file, no
+invisible characters, lines that fit."""
 
 import unicodedata
 
@@ -6,7 +7,7 @@ import lint
 
 MOST_COLUMNS = 120
 LONG_LINES = (".md", ".po", ".1", ".css", "LICENSE")
-# Zero-width and direction marks stand in data and in words of some languages, never in code: there they are escaped.
+# Marks of direction and zero width stand in words of some languages; in code they are escaped.
 INVISIBLE = ("Cf", "Cc", "Zl", "Zp", "Co", "Cn")
 
 
@@ -31,7 +32,11 @@ def look_at(path, text):
 
 
 def look(tree):
-    return [f"{path}:{number}: {what}" for path, text in tree.items() for number, what in look_at(path, text)]
+    return [
+        f"{path}:{number}: {what}"
+        for path, text in tree.items()
+        for number, what in look_at(path, text)
+    ]
 
 
 SAMPLES = [

@@ -1,19 +1,26 @@
-"""The shape of the tree: what may lie at the top and in which folders, files that their room's meson.build names in
-alphabetical order, and a README that names only what exists."""
+"""The shape of the tree: what may lie at the top and in which folders, sources that their room's
+meson.build names in alphabetical order, and a README that names only what exists."""
 
 import posixpath
 import re
 
 import lint
 
-TOP = ("app data engine po shaders tests vision .ci .clang-format .editorconfig .gitattributes .gitignore LICENSE "
-       "README.md meson.build meson_options.txt").split()
-ROOMS = ("app app/cli app/core app/service app/ui data engine engine/arch engine/cpu engine/file engine/graph "
-         "engine/memory engine/text engine/vulkan po shaders shaders/lib tests tests/check tests/fuzz tests/golden "
-         "tests/hostile tests/lint tests/property tests/ui tests/unit vision .ci").split()
+TOP = (
+    "app data engine po shaders tests vision .ci .clang-format .editorconfig .gitattributes "
+    ".gitignore LICENSE README.md meson.build meson_options.txt"
+).split()
+ROOMS = (
+    "app app/cli app/core app/service app/ui data engine engine/arch engine/cpu engine/file "
+    "engine/graph engine/memory engine/text engine/vulkan po shaders shaders/lib tests tests/check "
+    "tests/fuzz tests/golden "
+    "tests/hostile tests/lint tests/property tests/ui tests/unit vision .ci"
+).split()
 FREE = ("tests/golden/", "tests/fuzz/corpus/", "data/")
 LEFT_OUT = ("utils", "util", "common", "misc", "helpers", "helper", "manager")
-NAMED = re.compile(r"`(?:\./)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+/?)[^`]*`|\]\((?!https?:|#)([^)#]+)\)")
+NAMED = re.compile(
+    r"`(?:\./)?([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+/?)[^`]*`|\]\((?!https?:|#)([^)#]+)\)"
+)
 MADE = ("build/", "build-asan/", "build-fuzz/")  # what a build makes
 SOURCE = re.compile(r"'([A-Za-z0-9_./-]+\.c)'")
 CALLS = re.compile(r"(?:static_library|library|executable|files)\(((?:[^()]|\([^()]*\))*)\)", re.S)
@@ -41,8 +48,12 @@ def look_at_builds(tree):
             own = [source for source in SOURCE.findall(call) if "/" not in source]
             if own != sorted(own):
                 yield path, f"sources out of order: {' '.join(own)}"
-        named |= {posixpath.normpath(posixpath.join(folder, source)) for source in SOURCE.findall(text)}
-        named |= {posixpath.join(folder, f"{name}.c") for name in re.findall(r"'([A-Za-z0-9_-]+)'", text)}
+        named |= {
+            posixpath.normpath(posixpath.join(folder, source)) for source in SOURCE.findall(text)
+        }
+        named |= {
+            posixpath.join(folder, f"{name}.c") for name in re.findall(r"'([A-Za-z0-9_-]+)'", text)
+        }
     for path in tree:
         if path.endswith(".c") and path not in named:
             yield path, "no meson.build names it"
@@ -65,7 +76,11 @@ SAMPLES = [
     ("a stray file", {"notes.md": ""}, "not for the top"),
     ("a stray folder", {"engine/extra/x.md": ""}, "no room"),
     ("a drawer for everything", {"engine/file/utils.h": ""}, "says nothing"),
-    ("sources out of order", {"vision/meson.build": "x = static_library('x', 'b.c', 'a.c')\n"}, "out of order"),
+    (
+        "sources out of order",
+        {"vision/meson.build": "x = static_library('x', 'b.c', 'a.c')\n"},
+        "out of order",
+    ),
     ("a source that is not built", {"vision/meson.build": "", "vision/x.c": ""}, "no meson.build"),
     ("a README ahead of the tree", {"README.md": "run `./tests/nowhere now`\n"}, "does not exist"),
     ("a broken link", {"README.md": "[x](data/nowhere.png)\n"}, "does not exist"),
