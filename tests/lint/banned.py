@@ -8,8 +8,8 @@ import lint
 
 UNSAFE = (
     "strtol strtoul strtoll strtoull strtod strtof strtold atoi atol atoll atof sscanf fscanf "
-    "scanf gets strcpy strcat sprintf vsprintf strtok alloca g_alloca g_newa tmpnam mktemp system popen "
-    "rand srand setjmp longjmp asctime ctime"
+    "scanf gets strcpy strcat sprintf vsprintf strtok alloca g_alloca g_newa tmpnam mktemp system "
+    "popen rand srand setjmp longjmp asctime ctime"
 ).split()
 PRINTING = "printf puts putchar vprintf fprintf vfprintf fputs g_print g_printerr perror".split()
 ASSERTS = "assert g_assert g_assert_true g_assert_nonnull g_return_if_fail g_error".split()
