@@ -35,8 +35,7 @@ struct nawi_token_text {
 struct nawi_tokenizer_params {
     const char *source;  /* the file's name, for messages */
     const char *model;   /* "gpt2" or "llama" */
-    const char *pre;     /* name of the split ("gpt2" only): tokenizer.ggml.pre; NULL: pattern, or else "default" */
-    const char *pattern; /* or its pattern as tokenizer.json has it; must be one of the published ones */
+    const char *pre;     /* name of the split ("gpt2" only): tokenizer.ggml.pre; NULL: "default", which is GPT-2's */
     const struct nawi_token_text *tokens;
     uint64_t n_token;
     const int64_t *types;  /* [n_type]; NULL: all normal */
@@ -54,7 +53,7 @@ struct nawi_tokenizer_params {
 struct nawi_tokenizer_params nawi_tokenizer_defaults(void);
 
 /* Checks every array: counts that disagree, empty or doubled tokens, unknown types, merges that name no token, ids
- * outside the vocabulary are FORMAT errors; an unknown model, split name or pattern is UNSUPPORTED, by name. Splitting
+ * outside the vocabulary are FORMAT errors; an unknown model or split name is UNSUPPORTED, by name. Splitting
  * tables are built here: 202,048 tokens take about 0.1 s. NULL on error. */
 struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params *params, GError **error);
 void nawi_tokenizer_destroy(struct nawi_tokenizer *tokenizer); /* NULL is fine */
