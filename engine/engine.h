@@ -24,7 +24,7 @@ struct nawi_embedding;
 /* Called on the caller's thread from inside a long call: done of total steps of the named stage. */
 typedef void (*nawi_progress_fn)(const char *stage, int64_t done, int64_t total, void *user);
 
-/* ── Models ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Models ──────────────────────────────────────────────────────────────────────────────────── */
 
 struct nawi_model_params {
     const char *path;             /* a .gguf file or a Hugging Face folder */
@@ -74,7 +74,7 @@ struct nawi_tokenizer *nawi_tokenizer_open(const char *path, const char *mmproj,
  * nawi_model_get_info() and nawi_model_get_media_spec() may be used. */
 struct nawi_model *nawi_model_open_tower(const struct nawi_model_params *params, GError **error);
 
-/* ── Pictures ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Pictures ────────────────────────────────────────────────────────────────────────────────── */
 
 /* The rows that stand at a picture's <|patch|> tokens: [n_row, n_embd] float, immutable, counted references. */
 struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct nawi_media *media,
@@ -84,7 +84,7 @@ struct nawi_embedding *nawi_embedding_ref(struct nawi_embedding *embedding);
 void nawi_embedding_unref(struct nawi_embedding *embedding); /* NULL is fine */
 const float *nawi_embedding_get_rows(const struct nawi_embedding *embedding, int64_t *n_row, int64_t *n_embd);
 
-/* ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Sessions ────────────────────────────────────────────────────────────────────────────────── */
 
 /* What a session should have read: tokens, and at the k-th <|patch|> token row k of all pictures' rows in order. The
  * number of patch tokens must equal the number of rows. */
@@ -130,7 +130,7 @@ struct nawi_session_stats {
 };
 void nawi_session_get_stats(const struct nawi_session *session, struct nawi_session_stats *stats);
 
-/* ── Many rows at once ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Many rows at once ───────────────────────────────────────────────────────────────────────── */
 
 /* One row of an evaluation: a token or an embedding row, appended to its session's timeline. */
 struct nawi_row {
