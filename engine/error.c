@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-G_DEFINE_QUARK(nawi-error, nawi_error)
+G_DEFINE_QUARK(nawi - error, nawi_error)
 
 bool nawi_cancel_check(const nawi_cancel *cancel, GError **error)
 {
@@ -16,8 +16,8 @@ bool nawi_cancel_check(const nawi_cancel *cancel, GError **error)
 /* Characters that would break a terminal line or turn its direction. */
 static bool is_unsafe(gunichar c)
 {
-    return g_unichar_iscntrl(c) || c == 0x061C || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+    return g_unichar_iscntrl(c) || c == 0x061C || (c >= 0x200B && c <= 0x200F) ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
 char *nawi_quote(const char *text, size_t n_bytes)

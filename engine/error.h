@@ -1,10 +1,11 @@
 /* The one error domain of Nawi, and the one way to stop a long call.
  *
- * Fallible functions return bool or a pointer and take a GError ** last; it is set exactly on failure. A message is
- * written for the person, once, where the fault is known: what, where, expected, found. It is shown unchanged.
+ * Fallible functions return bool or a pointer and take a GError ** last; it is set exactly on
+ * failure. A message is written for the person, once, where the fault is known: what, where,
+ * expected, found. It is shown unchanged.
  *
- * Strings that come out of a file (keys, tensor names, token texts) may hold anything: pass them through
- * nawi_quote() before they enter a message. */
+ * Strings that come out of a file (keys, tensor names, token texts) may hold anything: pass them
+ * through nawi_quote() before they enter a message. */
 #pragma once
 
 #include <glib.h>
@@ -20,7 +21,7 @@ enum nawi_error_code {
     NAWI_ERROR_MEMORY,      /* says how much was needed and how much there is */
     NAWI_ERROR_DEVICE,      /* a device was lost or is not there */
     NAWI_ERROR_CANCELLED,   /* somebody asked to stop */
-    NAWI_ERROR_INPUT,       /* what the person asked for cannot be done: usage, too long, no picture */
+    NAWI_ERROR_INPUT, /* what the person asked for cannot be done: usage, too long, no picture */
 };
 
 #define NAWI_ERROR (nawi_error_quark())
@@ -40,9 +41,11 @@ static inline bool nawi_cancel_is_asked(const nawi_cancel *cancel)
     return cancel && atomic_load_explicit(&((nawi_cancel *)cancel)->asked, memory_order_relaxed);
 }
 
-/* Sets NAWI_ERROR_CANCELLED and returns true when it was asked; else leaves error alone and returns false. */
+/* Sets NAWI_ERROR_CANCELLED and returns true when it was asked; else leaves error alone and returns
+ * false. */
 bool nawi_cancel_check(const nawi_cancel *cancel, GError **error);
 
-/* Text from outside made safe for a message: in single quotes, at most 80 bytes of it, control characters, invalid
- * UTF-8 and direction marks as \xNN. Never NULL; the caller frees with g_free(). */
+/* Text from outside made safe for a message: in single quotes, at most 80 bytes of it, control
+ * characters, invalid UTF-8 and direction marks as \xNN. Never NULL; the caller frees with
+ * g_free(). */
 char *nawi_quote(const char *text, size_t n_bytes);

@@ -1,7 +1,8 @@
 /* Rows to logits: the decoder's graph, its keys and values, and the inputs of one run.
  *
- * Rows of several sessions go together. For each row the host says where its key goes (a cell) and what it sees (a span
- * of positions through a page table); positions and lengths are values of a run, never shapes of the graph. */
+ * Rows of several sessions go together. For each row the host says where its key goes (a cell) and
+ * what it sees (a span of positions through a page table); positions and lengths are values of a
+ * run, never shapes of the graph. */
 #include "engine/model.h"
 
 #include <math.h>
@@ -9,9 +10,10 @@
 
 /* ── Opening ─────────────────────────────────────────────────────────────────────────────────── */
 
-/* The llama3 rule: wavelengths above original / low are stretched by factor, below original / high kept, between blended.
- * Without a blend zone (low == high) the step is hard. */
-static double scaled_divisor(double inv_freq, double factor, double low, double high, double original)
+/* The llama3 rule: wavelengths above original / low are stretched by factor, below original / high
+ * kept, between blended. Without a blend zone (low == high) the step is hard. */
+static double scaled_divisor(double inv_freq, double factor, double low, double high,
+                             double original)
 {
     double wavelength = 2.0 * G_PI / inv_freq;
     if (wavelength < original / high)
@@ -22,7 +24,8 @@ static double scaled_divisor(double inv_freq, double factor, double low, double 
     return 1.0 / ((1.0 - t) / factor + t);
 }
 
-/* Divisors from the file's rope_freqs.weight, or, where `--set ARCH.rope.scaling.factor` asks, by the rule. */
+/* Divisors from the file's rope_freqs.weight, or, where `--set ARCH.rope.scaling.factor` asks, by
+ * the rule. */
 static bool read_frequencies(struct nawi_model *model, GError **error)
 {
     const struct arch_config *c = &model->config;
@@ -40,10 +43,13 @@ static bool read_frequencies(struct nawi_model *model, GError **error)
         !meta_get_float(meta, key[2], 1e-3, 1e6, &high, error) ||
         !meta_get_float(meta, key[3], 1.0, 1e9, &original, error))
         return false;
-    if (divisors && (divisors->n_dim != 1 || divisors->ne[0] != n || divisors->dtype != NAWI_DTYPE_F32)) {
+    if (divisors &&
+        (divisors->n_dim != 1 || divisors->ne[0] != n || divisors->dtype != NAWI_DTYPE_F32)) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: tensor rope_freqs.weight: wanted F32 [%" G_GINT64_FORMAT "], found %s [%" G_GINT64_FORMAT "]",
-                    model->info.path, n, nawi_dtype_get_info(divisors->dtype)->name, divisors->ne[0]);
+                    "%s: tensor rope_freqs.weight: wanted F32 [%" G_GINT64_FORMAT
+                    "], found %s [%" G_GINT64_FORMAT "]",
+                    model->info.path, n, nawi_dtype_get_info(divisors->dtype)->name,
+                    divisors->ne[0]);
         return false;
     }
     float *given = g_new(float, n);
@@ -60,14 +66,17 @@ static bool read_frequencies(struct nawi_model *model, GError **error)
         model->inv_freq[j] = inv_freq / divisor;
         if (!fine)
             g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                        "%s: tensor rope_freqs.weight: value %" G_GINT64_FORMAT ": expected a number above 0, found %g",
+                        "%s: tensor rope_freqs.weight: value %" G_GINT64_FORMAT
+                        ": expected a number above 0, found %g",
                         model->info.path, j, divisor);
     }
     if (fine && divisors && factor == 0.0 && model->config.chunk_tok > 0 && given[n - 1] == 8.0f)
-        g_ptr_array_add(model->warnings,
-                        g_strdup_printf("rope_freqs.weight ends in 8: Scout files made before 2025-04-11 have this, and "
-                                        "16 is right for them; --set %s=16 corrects it",
-                                        key[0]));
+        g_ptr_array_add(
+            model->warnings,
+            g_strdup_printf(
+                "rope_freqs.weight ends in 8: Scout files made before 2025-04-11 have this, and "
+                "16 is right for them; --set %s=16 corrects it",
+                key[0]));
     g_free(given);
     return fine;
 }
@@ -112,7 +121,8 @@ bool model_open_decoder(struct nawi_model *model, GError **error)
         return false;
     arch_begin(&part->build, model->weights);
     model->family->decoder(&part->build, &model->config);
-    if (!arch_finish(&part->build, &most, error) || !model_place_weights(model, part, model->weights, error))
+    if (!arch_finish(&part->build, &most, error) ||
+        !model_place_weights(model, part, model->weights, error))
         return false;
     find_inputs(model);
     allocate_host_inputs(model);
@@ -121,7 +131,8 @@ bool model_open_decoder(struct nawi_model *model, GError **error)
     model->states = g_ptr_array_new();
     model->page_room = 1024;
     model->page_list = g_new0(int32_t, model->page_room);
-    model->pages = model->backends[0]->ops->alloc(model->backends[0], (uint64_t)model->page_room * 4, error);
+    model->pages =
+        model->backends[0]->ops->alloc(model->backends[0], (uint64_t)model->page_room * 4, error);
     if (!model->pages)
         return false;
     model->inputs.pages->place[0] = (struct graph_place){model->pages, 0};
@@ -159,8 +170,8 @@ static int64_t page_bytes(const struct nawi_model *model) /* of one layer's keys
 }
 
 /* A state buffer of more pages, with the used ones of the old. */
-static struct nawi_buffer *regrow(struct nawi_model *model, struct nawi_buffer *old, const bool *used, int64_t n_old,
-                                  int64_t n_new, GError **error)
+static struct nawi_buffer *regrow(struct nawi_model *model, struct nawi_buffer *old,
+                                  const bool *used, int64_t n_old, int64_t n_new, GError **error)
 {
     struct nawi_backend *backend = model->backends[0];
     int64_t bytes = page_bytes(model);
@@ -186,8 +197,10 @@ bool model_grow_pools(struct nawi_model *model, const struct kv_shape *shape, GE
     for (int i = 0; fine && i < model->config.n_layer * 2; i++) {
         int local = model->config.layers[i / 2].local;
         int64_t n_old = kv_pool_get_size(model->pools[local]);
-        struct nawi_buffer *old = model->states->len > 0 ? g_ptr_array_index(model->states, i) : NULL;
-        struct nawi_buffer *buffer = regrow(model, old, used[local], n_old, n_old + wanted[local], error);
+        struct nawi_buffer *old =
+            model->states->len > 0 ? g_ptr_array_index(model->states, i) : NULL;
+        struct nawi_buffer *buffer =
+            regrow(model, old, used[local], n_old, n_old + wanted[local], error);
         fine = buffer != NULL;
         if (buffer)
             g_ptr_array_add(made, buffer);
@@ -213,7 +226,8 @@ bool model_grow_pools(struct nawi_model *model, const struct kv_shape *shape, GE
 }
 
 /* Pages are committed when they are first written: refuse before the system has to kill. */
-static bool check_memory(const struct nawi_model *model, const struct kv_table *table, int64_t n, GError **error)
+static bool check_memory(const struct nawi_model *model, const struct kv_table *table, int64_t n,
+                         GError **error)
 {
     const uint64_t reserve = 64 * 1048576;
     int64_t n_local = 0;
@@ -223,15 +237,17 @@ static bool check_memory(const struct nawi_model *model, const struct kv_table *
         return true;
     for (int i = 0; i < model->config.n_layer; i++)
         n_local += model->config.layers[i].local;
-    uint64_t needed =
-        (uint64_t)((global * (model->config.n_layer - n_local) + local * n_local) * 2 * page_bytes(model));
+    uint64_t needed = (uint64_t)((global * (model->config.n_layer - n_local) + local * n_local) *
+                                 2 * page_bytes(model));
     struct backend_description description;
     model->backends[0]->ops->describe(model->backends[0], &description);
     if (description.memory_bytes == 0 || needed + reserve <= description.memory_bytes)
         return true;
     g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
-                "memory for the context ran out at %" G_GINT64_FORMAT " tokens: needed %.0f MiB more, available %.0f MiB",
-                table->length, (double)(needed + reserve) / 1048576.0, (double)description.memory_bytes / 1048576.0);
+                "memory for the context ran out at %" G_GINT64_FORMAT
+                " tokens: needed %.0f MiB more, available %.0f MiB",
+                table->length, (double)(needed + reserve) / 1048576.0,
+                (double)description.memory_bytes / 1048576.0);
     return false;
 }
 
@@ -254,7 +270,8 @@ static struct visitor *find_visitor(GArray *visitors, struct nawi_session *sessi
     return &g_array_index(visitors, struct visitor, visitors->len - 1);
 }
 
-static bool admit(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows, int64_t n, GError **error)
+static bool admit(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
+                  int64_t n, GError **error)
 {
     for (int64_t i = 0; i < n; i++)
         find_visitor(visitors, rows[i].session)->n_row++;
@@ -263,8 +280,9 @@ static bool admit(struct nawi_model *model, GArray *visitors, const struct nawi_
         struct kv_table *table = &v->session->table;
         if (table->length + v->n_row > table->shape.context_tok) {
             g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                        "the context is full: %" G_GINT64_FORMAT " tokens are in it, %" G_GINT64_FORMAT
-                        " more are wanted, %" G_GINT64_FORMAT " fit",
+                        "the context is full: %" G_GINT64_FORMAT
+                        " tokens are in it, %" G_GINT64_FORMAT " more are wanted, %" G_GINT64_FORMAT
+                        " fit",
                         table->length, v->n_row, table->shape.context_tok);
             return false;
         }
@@ -304,10 +322,12 @@ static bool list_pages(struct nawi_model *model, GArray *visitors, GError **erro
         memcpy(model->page_list + n + n_global, t->local, (size_t)t->n_local * sizeof(int32_t));
         n += n_global + t->n_local;
     }
-    return execute_set(model->decoder.executor, model->inputs.pages, model->page_list, (uint64_t)n * 4, error);
+    return execute_set(model->decoder.executor, model->inputs.pages, model->page_list,
+                       (uint64_t)n * 4, error);
 }
 
-static void fill_position(struct nawi_model *model, const struct visitor *v, int64_t row, int64_t position)
+static void fill_position(struct nawi_model *model, const struct visitor *v, int64_t row,
+                          int64_t position)
 {
     const struct arch_config *c = &model->config;
     const struct kv_table *t = &v->session->table;
@@ -323,14 +343,15 @@ static void fill_position(struct nawi_model *model, const struct visitor *v, int
     model->cells[1][row] = (int32_t)kv_local_cell(t, position);
     int32_t global[4] = {v->table[0], (int32_t)((t->length + KV_PAGE_TOK - 1) / KV_PAGE_TOK), 0,
                          (int32_t)(position + 1)};
-    int32_t local[4] = {v->table[1], (int32_t)t->n_local, (int32_t)kv_chunk_start(&t->shape, position),
-                        (int32_t)(position + 1)};
+    int32_t local[4] = {v->table[1], (int32_t)t->n_local,
+                        (int32_t)kv_chunk_start(&t->shape, position), (int32_t)(position + 1)};
     memcpy(model->spans[0] + row * 4, global, sizeof global);
     memcpy(model->spans[1] + row * 4, local, sizeof local);
 }
 
 /* Returns how many rows want logits. */
-static int64_t fill_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows, int64_t n)
+static int64_t fill_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
+                         int64_t n)
 {
     int64_t n_embd = model->config.n_embd;
     int64_t n_out = 0;
@@ -341,7 +362,8 @@ static int64_t fill_rows(struct nawi_model *model, GArray *visitors, const struc
         struct visitor *v = find_visitor(visitors, rows[i].session);
         fill_position(model, v, i, v->length_before + v->n_row++);
         if (rows[i].picture) {
-            memcpy(model->given + n_given * n_embd, rows[i].picture->rows + rows[i].picture_row * n_embd,
+            memcpy(model->given + n_given * n_embd,
+                   rows[i].picture->rows + rows[i].picture_row * n_embd,
                    (size_t)n_embd * sizeof(float));
             model->ids[i] = (int32_t)(-1 - n_given++);
         } else {
@@ -356,8 +378,8 @@ static int64_t fill_rows(struct nawi_model *model, GArray *visitors, const struc
 static bool set_input(struct nawi_model *model, struct graph_tensor *input, const void *data,
                       const struct graph_sizes *sizes, GError **error)
 {
-    return !input ||
-           execute_set(model->decoder.executor, input, data, (uint64_t)graph_bytes(input, sizes), error);
+    return !input || execute_set(model->decoder.executor, input, data,
+                                 (uint64_t)graph_bytes(input, sizes), error);
 }
 
 static bool set_inputs(struct nawi_model *model, const struct graph_sizes *sizes, GError **error)
@@ -375,8 +397,8 @@ static bool set_inputs(struct nawi_model *model, const struct graph_sizes *sizes
 }
 
 /* routes [n_moe_layer, n_total, k]: this run's rows go to columns first .. */
-static bool get_routes(struct nawi_model *model, int64_t n, int32_t *routes, int64_t first, int64_t n_total,
-                       GError **error)
+static bool get_routes(struct nawi_model *model, int64_t n, int32_t *routes, int64_t first,
+                       int64_t n_total, GError **error)
 {
     int64_t k = model->config.n_expert_used;
     int64_t layer = 0;
@@ -398,9 +420,11 @@ static void record(struct nawi_model *model, const struct nawi_row *row, bool la
 {
     struct nawi_session *session = row->session;
     struct session_source source = {row->picture, row->picture_row};
-    if (row->picture && (session->pictures->len == 0 ||
-                         g_ptr_array_index(session->pictures, session->pictures->len - 1) != row->picture))
-        g_ptr_array_add(session->pictures, nawi_embedding_ref((struct nawi_embedding *)row->picture));
+    if (row->picture &&
+        (session->pictures->len == 0 ||
+         g_ptr_array_index(session->pictures, session->pictures->len - 1) != row->picture))
+        g_ptr_array_add(session->pictures,
+                        nawi_embedding_ref((struct nawi_embedding *)row->picture));
     int32_t token = row->picture ? model->patch_token : row->token;
     g_array_append_val(session->tokens, token);
     g_array_append_val(session->sources, source);
@@ -408,8 +432,9 @@ static void record(struct nawi_model *model, const struct nawi_row *row, bool la
     session->stats.n_evaluated++;
 }
 
-static bool run_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows, int64_t n,
-                     float *logits, int64_t *n_out, const nawi_cancel *cancel, GError **error)
+static bool run_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
+                     int64_t n, float *logits, int64_t *n_out, const nawi_cancel *cancel,
+                     GError **error)
 {
     if (!admit(model, visitors, rows, n, error))
         return false;
@@ -417,9 +442,11 @@ static bool run_rows(struct nawi_model *model, GArray *visitors, const struct na
     if (fine) {
         *n_out = fill_rows(model, visitors, rows, n);
         struct graph_sizes sizes = {{1, n, *n_out, 0}};
-        fine = set_inputs(model, &sizes, error) && execute_run(model->decoder.executor, &sizes, cancel, error) &&
-               (*n_out == 0 || execute_get(model->decoder.executor, model->inputs.logits, 0, logits,
-                                           (uint64_t)(*n_out * model->config.n_vocab) * sizeof(float), error));
+        fine = set_inputs(model, &sizes, error) &&
+               execute_run(model->decoder.executor, &sizes, cancel, error) &&
+               (*n_out == 0 ||
+                execute_get(model->decoder.executor, model->inputs.logits, 0, logits,
+                            (uint64_t)(*n_out * model->config.n_vocab) * sizeof(float), error));
     }
     for (guint i = 0; !fine && i < visitors->len; i++) {
         struct visitor *v = &g_array_index(visitors, struct visitor, i);
@@ -428,16 +455,17 @@ static bool run_rows(struct nawi_model *model, GArray *visitors, const struct na
     return fine;
 }
 
-static void share_counts(struct nawi_model *model, const struct nawi_row *rows, int64_t n, int64_t n_matrix)
+static void share_counts(struct nawi_model *model, const struct nawi_row *rows, int64_t n,
+                         int64_t n_matrix)
 {
     for (int64_t i = 0; i < n; i++) /* an expert is three matrices; every row uses as many */
         rows[i].session->stats.n_expert_multiplied += n_matrix / 3 / n;
     (void)model;
 }
 
-bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row, float *logits,
-                    int32_t *routes, nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
-                    GError **error)
+bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
+                    float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
+                    const nawi_cancel *cancel, GError **error)
 {
     for (int64_t first = 0; first < n_row; first += model->info.n_batch) {
         int64_t n = MIN(model->info.n_batch, n_row - first);

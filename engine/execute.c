@@ -1,5 +1,5 @@
-/* Cutting a graph into programs, planning their scratch, copying between devices. Copies go through host memory; the
- * place where a faster way would enter is copy_tensor(). */
+/* Cutting a graph into programs, planning their scratch, copying between devices. Copies go through
+ * host memory; the place where a faster way would enter is copy_tensor(). */
 #include "engine/execute.h"
 
 #include "engine/memory/scratch.h"
@@ -49,7 +49,8 @@ static bool is_made(const struct graph_tensor *t)
 
 /* ── Scratch ─────────────────────────────────────────────────────────────────────────────────── */
 
-/* The life of every made tensor on one device, by node index; items of tensors that are never there have no bytes. */
+/* The life of every made tensor on one device, by node index; items of tensors that are never there
+ * have no bytes. */
 static void find_lives(const struct executor *executor, int device, struct scratch_item *items)
 {
     const struct graph *graph = executor->graph;
@@ -109,11 +110,13 @@ static bool place_inputs(struct executor *executor, int device, GError **error)
         for (int i = 0; i < graph_count_tensors(graph); i++) {
             struct graph_tensor *t = graph_get_tensor(graph, i);
             bool here = t->role == GRAPH_ROLE_INPUT && execute_uses(graph, t, device);
-            if (!here || (t->place[device].buffer && t->place[device].buffer != executor->inputs[device]))
+            if (!here ||
+                (t->place[device].buffer && t->place[device].buffer != executor->inputs[device]))
                 continue;
             if (pass == 1)
                 t->place[device] = (struct graph_place){executor->inputs[device], at};
-            at += ((uint64_t)graph_bytes(t, graph_get_most(graph)) + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+            at += ((uint64_t)graph_bytes(t, graph_get_most(graph)) + ALIGN - 1) &
+                  ~(uint64_t)(ALIGN - 1);
         }
         n_bytes = at;
         if (pass == 0 && !(executor->inputs[device] = backend->ops->alloc(backend, n_bytes, error)))
@@ -125,7 +128,8 @@ static bool place_inputs(struct executor *executor, int device, GError **error)
 
 /* ── Segments ────────────────────────────────────────────────────────────────────────────────── */
 
-static void add_copies(const struct graph *graph, const struct graph_node *node, bool *there, GPtrArray *copies)
+static void add_copies(const struct graph *graph, const struct graph_node *node, bool *there,
+                       GPtrArray *copies)
 {
     for (int j = 0; j < node->n_in; j++) {
         struct graph_tensor *t = node->in[j];
@@ -144,7 +148,8 @@ static bool cut(struct executor *executor, GError **error)
     bool *there = g_new0(bool, MAX(graph_count_tensors(graph), 1) * GRAPH_MAX_DEVICES);
     bool fine = true;
     for (int i = 0; i < n_node && fine;) {
-        struct segment segment = {.device = graph_get_node(graph, i)->device, .copies = g_ptr_array_new()};
+        struct segment segment = {.device = graph_get_node(graph, i)->device,
+                                  .copies = g_ptr_array_new()};
         struct nawi_backend *backend = executor->backends[segment.device];
         int end = i;
         while (end < n_node && graph_get_node(graph, end)->device == segment.device) {
@@ -160,8 +165,8 @@ static bool cut(struct executor *executor, GError **error)
     return fine;
 }
 
-struct executor *execute_create(struct graph *graph, struct nawi_backend *const *backends, int n_backend,
-                                GError **error)
+struct executor *execute_create(struct graph *graph, struct nawi_backend *const *backends,
+                                int n_backend, GError **error)
 {
     g_assert(n_backend >= 1 && n_backend <= GRAPH_MAX_DEVICES);
     struct executor *executor = g_new0(struct executor, 1);
@@ -200,8 +205,8 @@ void execute_destroy(struct executor *executor)
 
 /* ── Running ─────────────────────────────────────────────────────────────────────────────────── */
 
-bool execute_set(struct executor *executor, struct graph_tensor *input, const void *data, uint64_t n_bytes,
-                 GError **error)
+bool execute_set(struct executor *executor, struct graph_tensor *input, const void *data,
+                 uint64_t n_bytes, GError **error)
 {
     for (int d = 0; d < executor->n_backend; d++) {
         const struct graph_place *place = &input->place[d];
@@ -212,16 +217,17 @@ bool execute_set(struct executor *executor, struct graph_tensor *input, const vo
     return true;
 }
 
-bool execute_get(struct executor *executor, const struct graph_tensor *output, uint64_t offset, void *data,
-                 uint64_t n_bytes, GError **error)
+bool execute_get(struct executor *executor, const struct graph_tensor *output, uint64_t offset,
+                 void *data, uint64_t n_bytes, GError **error)
 {
     int device = graph_get_node(executor->graph, output->producer)->device;
     const struct graph_place *place = &output->place[device];
-    return executor->backends[device]->ops->download(place->buffer, place->offset + offset, data, n_bytes, error);
+    return executor->backends[device]->ops->download(place->buffer, place->offset + offset, data,
+                                                     n_bytes, error);
 }
 
-static bool copy_tensor(struct executor *executor, struct graph_tensor *t, int to, const struct graph_sizes *sizes,
-                        GError **error)
+static bool copy_tensor(struct executor *executor, struct graph_tensor *t, int to,
+                        const struct graph_sizes *sizes, GError **error)
 {
     uint64_t n_bytes = (uint64_t)graph_bytes(t, sizes);
     if (n_bytes > executor->bounce_bytes) {
@@ -229,18 +235,19 @@ static bool copy_tensor(struct executor *executor, struct graph_tensor *t, int t
         executor->bounce = g_try_malloc(n_bytes);
         executor->bounce_bytes = executor->bounce ? n_bytes : 0;
         if (!executor->bounce) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB to copy between devices",
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                        "memory: needed %.1f MiB to copy between devices",
                         (double)n_bytes / 1048576.0);
             return false;
         }
     }
     return execute_get(executor, t, 0, executor->bounce, n_bytes, error) &&
-           executor->backends[to]->ops->upload(t->place[to].buffer, t->place[to].offset, executor->bounce, n_bytes,
-                                               error);
+           executor->backends[to]->ops->upload(t->place[to].buffer, t->place[to].offset,
+                                               executor->bounce, n_bytes, error);
 }
 
-bool execute_run(struct executor *executor, const struct graph_sizes *sizes, const nawi_cancel *cancel,
-                 GError **error)
+bool execute_run(struct executor *executor, const struct graph_sizes *sizes,
+                 const nawi_cancel *cancel, GError **error)
 {
     uint64_t tickets[GRAPH_MAX_DEVICES] = {0};
     struct graph_sizes counts = *sizes;
@@ -251,17 +258,23 @@ bool execute_run(struct executor *executor, const struct graph_sizes *sizes, con
         const struct segment *segment = &g_array_index(executor->segments, struct segment, s);
         struct nawi_backend *backend = executor->backends[segment->device];
         for (guint c = 0; c < segment->copies->len; c++)
-            if (!copy_tensor(executor, g_ptr_array_index(segment->copies, c), segment->device, &counts, error))
+            if (!copy_tensor(executor, g_ptr_array_index(segment->copies, c), segment->device,
+                             &counts, error))
                 return false;
-        tickets[segment->device] = backend->ops->run(backend, segment->program, &counts, cancel, error);
+        tickets[segment->device] =
+            backend->ops->run(backend, segment->program, &counts, cancel, error);
         if (tickets[segment->device] == 0)
             return false;
     }
     for (int d = 0; d < executor->n_backend; d++)
-        if (tickets[d] != 0 && !executor->backends[d]->ops->wait(executor->backends[d], tickets[d], error))
+        if (tickets[d] != 0 &&
+            !executor->backends[d]->ops->wait(executor->backends[d], tickets[d], error))
             return false;
     return true;
 }
 
-uint64_t execute_get_scratch_bytes(const struct executor *executor) { return executor->scratch_bytes; }
+uint64_t execute_get_scratch_bytes(const struct executor *executor)
+{
+    return executor->scratch_bytes;
+}
 int execute_count_programs(const struct executor *executor) { return (int)executor->segments->len; }

@@ -20,7 +20,8 @@ static bool read_ids(const struct nawi_meta *meta, struct nawi_tokenizer_params 
            meta_get_int(meta, "tokenizer.ggml.eos_token_id", 0, INT32_MAX, &p->eos_id, error) &&
            meta_get_int(meta, "tokenizer.ggml.eot_token_id", 0, INT32_MAX, &p->eot_id, error) &&
            meta_get_int(meta, "tokenizer.ggml.eom_token_id", 0, INT32_MAX, &p->eom_id, error) &&
-           meta_get_int(meta, "tokenizer.ggml.unknown_token_id", 0, INT32_MAX, &p->unknown_id, error) &&
+           meta_get_int(meta, "tokenizer.ggml.unknown_token_id", 0, INT32_MAX, &p->unknown_id,
+                        error) &&
            meta_get_bool(meta, "tokenizer.ggml.add_bos_token", &p->add_bos, error) &&
            meta_get_bool(meta, "tokenizer.ggml.add_space_prefix", &p->add_space_prefix, error);
 }
@@ -35,11 +36,12 @@ struct nawi_tokenizer *model_create_tokenizer(const struct nawi_meta *meta, GErr
         !meta_get_array(meta, "tokenizer.ggml.tokens", META_STRING, &tokens, error) ||
         !meta_get_array(meta, "tokenizer.ggml.merges", META_STRING, &merges, error) ||
         !meta_get_array(meta, "tokenizer.ggml.token_type", META_INT, &types, error) ||
-        !meta_get_array(meta, "tokenizer.ggml.scores", META_FLOAT, &scores, error) || !read_ids(meta, &p, error))
+        !meta_get_array(meta, "tokenizer.ggml.scores", META_FLOAT, &scores, error) ||
+        !read_ids(meta, &p, error))
         return NULL;
     if (!tokens || !p.model) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: no vocabulary: %s is missing", p.source,
-                    tokens ? "tokenizer.ggml.model" : "tokenizer.ggml.tokens");
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: no vocabulary: %s is missing",
+                    p.source, tokens ? "tokenizer.ggml.model" : "tokenizer.ggml.tokens");
         return NULL;
     }
     struct nawi_token_text *token_texts = texts_of(tokens);
@@ -77,10 +79,12 @@ struct nawi_tokenizer *nawi_tokenizer_open(const char *path, const char *mmproj,
     if (weights && (eyes || !mmproj))
         tokenizer = model_create_tokenizer(weights_get_meta(weights), error);
     if (tokenizer && format)
-        *format = nawi_chat_format_find(model_get_template(weights_get_meta(weights)), tokenizer, NULL, NULL);
+        *format = nawi_chat_format_find(model_get_template(weights_get_meta(weights)), tokenizer,
+                                        NULL, NULL);
     if (tokenizer && media_spec) {
         const struct nawi_weights *source = eyes ? eyes : weights;
-        *media_spec = (struct nawi_media_spec){336, 14, 2, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
+        *media_spec =
+            (struct nawi_media_spec){336, 14, 2, 16, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
         if (arch_has_tower(source, &family) && !family->tower_config(source, &tower, error))
             g_clear_pointer(&tokenizer, nawi_tokenizer_destroy);
         else if (family)

@@ -1,9 +1,8 @@
-/* Opening a model: files → numbers → graphs → places. Nothing is read twice and nothing is copied that can be used in
- * the mapped file. */
+/* Opening a model: files → numbers → graphs → places. Nothing is read twice and nothing is copied
+ * that can be used in the mapped file. */
 #include "engine/model.h"
 
 #include "engine/cpu/cpu.h"
-
 
 #include <sched.h>
 #include <string.h>
@@ -24,18 +23,22 @@ static int count_processors(void)
     return MAX(CPU_COUNT(&set), 1);
 }
 
-static bool open_backend(struct nawi_model *model, const struct nawi_model_params *params, GError **error)
+static bool open_backend(struct nawi_model *model, const struct nawi_model_params *params,
+                         GError **error)
 {
     enum kernel_tier tier = KERNEL_TIER_COUNT - 1;
-    int n_threads = params->n_threads > 0 ? params->n_threads : MIN(count_processors(), MAX_THREADS);
+    int n_threads =
+        params->n_threads > 0 ? params->n_threads : MIN(count_processors(), MAX_THREADS);
     if (n_threads > MAX_THREADS || params->n_batch < 0 || params->n_batch > MAX_BATCH) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "threads: expected 1..%d, found %d; batch: expected 1..%d, found %d",
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                    "threads: expected 1..%d, found %d; batch: expected 1..%d, found %d",
                     MAX_THREADS, n_threads, MAX_BATCH, params->n_batch);
         return false;
     }
     if (params->cpu_tier && !kernels_tier_from_name(params->cpu_tier, &tier)) {
         char *quoted = nawi_quote(params->cpu_tier, strlen(params->cpu_tier));
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "CPU tier: expected ref or avx2, found %s", quoted);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "CPU tier: expected ref or avx2, found %s",
+                    quoted);
         g_free(quoted);
         return false;
     }
@@ -47,7 +50,8 @@ static bool open_backend(struct nawi_model *model, const struct nawi_model_param
     return true;
 }
 
-static bool apply_overrides(struct nawi_weights *weights, const char *const *overrides, bool tower, GError **error)
+static bool apply_overrides(struct nawi_weights *weights, const char *const *overrides, bool tower,
+                            GError **error)
 {
     for (int i = 0; overrides && overrides[i]; i++)
         if (g_str_has_prefix(overrides[i], "clip.") == tower &&
@@ -57,7 +61,8 @@ static bool apply_overrides(struct nawi_weights *weights, const char *const *ove
 }
 
 /* The tower: in a file that was named, in the model's own files, or in an mmproj beside them. */
-static bool find_tower(struct nawi_model *model, const struct nawi_model_params *params, GError **error)
+static bool find_tower(struct nawi_model *model, const struct nawi_model_params *params,
+                       GError **error)
 {
     if (params->no_vision)
         return true;
@@ -72,8 +77,8 @@ static bool find_tower(struct nawi_model *model, const struct nawi_model_params 
         if (!model->tower_weights)
             return false;
         if (!arch_has_tower(model->tower_weights, &model->tower_family)) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: expected a vision tower (clip.vision.* keys), found none",
-                        path);
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                        "%s: expected a vision tower (clip.vision.* keys), found none", path);
             return false;
         }
     }
@@ -87,14 +92,15 @@ static bool check_tower_fits(struct nawi_model *model, GError **error)
         return true;
     if (model->tower.n_out != model->config.n_embd) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: the tower gives rows of %" G_GINT64_FORMAT " values, the model %s has %" G_GINT64_FORMAT
-                    ": they do not belong together",
-                    weights_get_path(model->tower_weights), model->tower.n_out, model->info.path, model->config.n_embd);
+                    "%s: the tower gives rows of %" G_GINT64_FORMAT
+                    " values, the model %s has %" G_GINT64_FORMAT ": they do not belong together",
+                    weights_get_path(model->tower_weights), model->tower.n_out, model->info.path,
+                    model->config.n_embd);
         return false;
     }
     if (model->tokenizer && model->patch_token < 0) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: the vocabulary has no token <|patch|> for pictures",
-                    model->info.path);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: the vocabulary has no token <|patch|> for pictures", model->info.path);
         return false;
     }
     return true;
@@ -110,7 +116,8 @@ static bool open_text(struct nawi_model *model, GError **error)
         return false;
     model->patch_token = nawi_chat_find_patch_token(model->tokenizer);
     GError *unknown = NULL; /* a base model has no layout: it still evaluates */
-    model->chat_format = nawi_chat_format_find(model_get_template(meta), model->tokenizer, &warning, &unknown);
+    model->chat_format =
+        nawi_chat_format_find(model_get_template(meta), model->tokenizer, &warning, &unknown);
     if (warning)
         g_ptr_array_add(model->warnings, warning);
     if (unknown)
@@ -121,7 +128,8 @@ static bool open_text(struct nawi_model *model, GError **error)
 
 /* ── What people are told ────────────────────────────────────────────────────────────────────── */
 
-static const char *safe_string(struct nawi_model *model, const struct nawi_meta *meta, const char *key)
+static const char *safe_string(struct nawi_model *model, const struct nawi_meta *meta,
+                               const char *key)
 {
     const char *text = NULL;
     if (!meta_get_string(meta, key, &text, NULL) || !text)
@@ -141,8 +149,8 @@ static const char *list_dtypes(struct nawi_model *model, const struct nawi_weigh
         counts[weights_get(weights, i)->dtype]++;
     for (int d = 0; d < NAWI_DTYPE_COUNT; d++)
         if (counts[d] > 0)
-            g_string_append_printf(text, "%s%s %d", text->len ? ", " : "", nawi_dtype_get_info((enum nawi_dtype)d)->name,
-                                   counts[d]);
+            g_string_append_printf(text, "%s%s %d", text->len ? ", " : "",
+                                   nawi_dtype_get_info((enum nawi_dtype)d)->name, counts[d]);
     return keep(model, g_string_free(text, FALSE));
 }
 
@@ -163,7 +171,8 @@ static void count_weights(struct nawi_model *model, const struct nawi_weights *w
 
 static void describe_licence(struct nawi_model *model, const struct nawi_meta *meta)
 {
-    static const char *const keys[] = {"general.license", "general.license.name", "general.license.link"};
+    static const char *const keys[] = {"general.license", "general.license.name",
+                                       "general.license.link"};
     const struct arch_family *family = model->family ? model->family : model->tower_family;
     for (guint i = 0; i < G_N_ELEMENTS(keys) && family->licence_notice; i++) {
         const char *text = NULL;
@@ -218,19 +227,21 @@ static struct nawi_model *create(const char *path)
     return model;
 }
 
-static bool open_all(struct nawi_model *model, const struct nawi_model_params *params, const nawi_cancel *cancel,
-                     GError **error)
+static bool open_all(struct nawi_model *model, const struct nawi_model_params *params,
+                     const nawi_cancel *cancel, GError **error)
 {
     model->weights = weights_open(params->path, error);
     return model->weights && apply_overrides(model->weights, params->overrides, false, error) &&
            (model->family = arch_find(model->weights, error)) &&
-           model->family->config(model->weights, &model->config, error) && open_text(model, error) &&
-           find_tower(model, params, error) && check_tower_fits(model, error) &&
-           !nawi_cancel_check(cancel, error) && open_backend(model, params, error) &&
-           model_open_decoder(model, error) && (!model->tower_weights || model_open_eyes(model, error));
+           model->family->config(model->weights, &model->config, error) &&
+           open_text(model, error) && find_tower(model, params, error) &&
+           check_tower_fits(model, error) && !nawi_cancel_check(cancel, error) &&
+           open_backend(model, params, error) && model_open_decoder(model, error) &&
+           (!model->tower_weights || model_open_eyes(model, error));
 }
 
-struct nawi_model *nawi_model_open(const struct nawi_model_params *params, const nawi_cancel *cancel, GError **error)
+struct nawi_model *nawi_model_open(const struct nawi_model_params *params,
+                                   const nawi_cancel *cancel, GError **error)
 {
     struct nawi_model *model = create(params->path);
     if (!open_all(model, params, cancel, error)) {
@@ -247,7 +258,8 @@ struct nawi_model *nawi_model_open_tower(const struct nawi_model_params *params,
     struct nawi_model *model = create(path);
     struct nawi_model_params here = *params;
     here.path = here.mmproj = path;
-    if (!find_tower(model, &here, error) || !open_backend(model, params, error) || !model_open_eyes(model, error)) {
+    if (!find_tower(model, &here, error) || !open_backend(model, params, error) ||
+        !model_open_eyes(model, error)) {
         nawi_model_close(model);
         return NULL;
     }
@@ -274,8 +286,14 @@ void nawi_model_close(struct nawi_model *model)
     g_free(model);
 }
 
-const struct nawi_model_info *nawi_model_get_info(const struct nawi_model *model) { return &model->info; }
-const struct nawi_tokenizer *nawi_model_get_tokenizer(const struct nawi_model *model) { return model->tokenizer; }
+const struct nawi_model_info *nawi_model_get_info(const struct nawi_model *model)
+{
+    return &model->info;
+}
+const struct nawi_tokenizer *nawi_model_get_tokenizer(const struct nawi_model *model)
+{
+    return model->tokenizer;
+}
 
 const struct nawi_chat_format *nawi_model_get_chat_format(const struct nawi_model *model)
 {

@@ -1,4 +1,5 @@
-/* Inside the engine's top floor: what a model holds, for model.c, see.c, evaluate.c and session.c. */
+/* Inside the engine's top floor: what a model holds, for model.c, see.c, evaluate.c and session.c.
+ */
 #pragma once
 
 #include "engine/arch/arch.h"
@@ -10,9 +11,9 @@
 struct model_part {
     struct arch_build build; /* graph and sources */
     struct executor *executor;
-    GPtrArray *buffers;      /* of struct nawi_buffer *, owned: imported files and converted copies */
-    GPtrArray *parts;        /* arrays of struct graph_place, owned */
-    uint64_t copied_bytes;   /* of weights that could not be used where they lie */
+    GPtrArray *buffers;    /* of struct nawi_buffer *, owned: imported files and converted copies */
+    GPtrArray *parts;      /* arrays of struct graph_place, owned */
+    uint64_t copied_bytes; /* of weights that could not be used where they lie */
 };
 
 /* Inputs of the decoder, looked up once; NULL where no node reads one. */
@@ -40,12 +41,12 @@ struct nawi_model {
 
     struct model_part decoder, eyes;
     struct model_inputs inputs;
-    int64_t n_tile_most;    /* tiles of one run of the tower */
-    double *inv_freq;       /* [n_rot / 2], divisors applied */
+    int64_t n_tile_most; /* tiles of one run of the tower */
+    double *inv_freq;    /* [n_rot / 2], divisors applied */
 
-    struct kv_pool *pools[2];      /* [local] */
-    GPtrArray *states;             /* of struct nawi_buffer *: keys and values of each layer in turn */
-    struct nawi_buffer *pages;     /* input "pages" */
+    struct kv_pool *pools[2];  /* [local] */
+    GPtrArray *states;         /* of struct nawi_buffer *: keys and values of each layer in turn */
+    struct nawi_buffer *pages; /* input "pages" */
     /* Host side of the inputs, for n_batch rows. */
     int32_t *ids, *cells[2], *spans[2], *picked, *page_list;
     int64_t page_room;
@@ -62,10 +63,10 @@ struct nawi_embedding {
 struct nawi_session {
     struct nawi_model *model;
     struct kv_table table;
-    GArray *tokens;     /* int32_t, the timeline */
+    GArray *tokens;      /* int32_t, the timeline */
     GPtrArray *pictures; /* of struct nawi_embedding *, referenced, in the order of their rows */
-    GArray *sources;    /* struct session_source, one per place */
-    float *logits;      /* [n_vocab] of the last place */
+    GArray *sources;     /* struct session_source, one per place */
+    float *logits;       /* [n_vocab] of the last place */
     bool has_logits;
     struct nawi_session_stats stats;
 };
@@ -81,8 +82,8 @@ struct nawi_tokenizer *model_create_tokenizer(const struct nawi_meta *meta, GErr
 const char *model_get_template(const struct nawi_meta *meta);
 
 /* placing: gives every leaf that a device reads a place there. */
-bool model_place_weights(struct nawi_model *model, struct model_part *part, const struct nawi_weights *weights,
-                         GError **error);
+bool model_place_weights(struct nawi_model *model, struct model_part *part,
+                         const struct nawi_weights *weights, GError **error);
 void model_part_clear(struct nawi_model *model, struct model_part *part);
 
 /* see.c */
@@ -94,9 +95,10 @@ void model_close_decoder(struct nawi_model *model);
 /* Room in the pools for one more session's tables. */
 bool model_grow_pools(struct nawi_model *model, const struct kv_shape *shape, GError **error);
 /* As nawi_model_evaluate(), with the lock held; the rows are appended to the timelines. */
-bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row, float *logits,
-                    int32_t *routes, nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
-                    GError **error);
+bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
+                    float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
+                    const nawi_cancel *cancel, GError **error);
 
-/* session.c: shortens a timeline to what can stay when length places are wanted; returns the new length. */
+/* session.c: shortens a timeline to what can stay when length places are wanted; returns the new
+ * length. */
 int64_t session_rewind(struct nawi_session *session, int64_t length);

@@ -1,5 +1,6 @@
-/* Where weights lie: in the mapped file wherever the backend can use them there, else in a converted copy that is
- * counted. Copies are small by design: norms, biases, tables, scales that are not dense 32-bit floats in the file. */
+/* Where weights lie: in the mapped file wherever the backend can use them there, else in a
+ * converted copy that is counted. Copies are small by design: norms, biases, tables, scales that
+ * are not dense 32-bit floats in the file. */
 #include "engine/model.h"
 
 static struct nawi_buffer *keep_buffer(struct model_part *part, struct nawi_buffer *buffer)
@@ -10,8 +11,9 @@ static struct nawi_buffer *keep_buffer(struct model_part *part, struct nawi_buff
 }
 
 /* One buffer for each mapped file; files that no weight of the part needs get none. */
-static bool import_files(struct nawi_model *model, struct model_part *part, const struct nawi_weights *weights,
-                         struct nawi_buffer **files, GError **error)
+static bool import_files(struct nawi_model *model, struct model_part *part,
+                         const struct nawi_weights *weights, struct nawi_buffer **files,
+                         GError **error)
 {
     struct nawi_backend *cpu = model->backends[0];
     for (int f = 0; f < weights_count_files(weights); f++) {
@@ -45,10 +47,11 @@ static bool place_copy(struct nawi_model *model, struct model_part *part, struct
     uint64_t n_bytes = (uint64_t)graph_bytes(t, &one);
     struct nawi_backend *cpu = model->backends[0];
     float *values = g_try_malloc(n_bytes);
-    struct nawi_buffer *buffer = values ? keep_buffer(part, cpu->ops->alloc(cpu, n_bytes, error)) : NULL;
+    struct nawi_buffer *buffer =
+        values ? keep_buffer(part, cpu->ops->alloc(cpu, n_bytes, error)) : NULL;
     if (!values)
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB for %s", (double)n_bytes / 1048576.0,
-                    weight->name);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB for %s",
+                    (double)n_bytes / 1048576.0, weight->name);
     bool fine = buffer != NULL;
     if (fine) {
         weights_dequant(weight, values);
@@ -60,8 +63,8 @@ static bool place_copy(struct nawi_model *model, struct model_part *part, struct
     return fine;
 }
 
-static void place_parts(struct model_part *part, struct graph_tensor *t, const struct nawi_weight *weight,
-                        struct nawi_buffer *const *files)
+static void place_parts(struct model_part *part, struct graph_tensor *t,
+                        const struct nawi_weight *weight, struct nawi_buffer *const *files)
 {
     struct graph_place *places = g_new(struct graph_place, weight->ne[0]);
     for (int64_t e = 0; e < weight->ne[0]; e++)
@@ -71,8 +74,8 @@ static void place_parts(struct model_part *part, struct graph_tensor *t, const s
     t->place[0] = places[0];
 }
 
-bool model_place_weights(struct nawi_model *model, struct model_part *part, const struct nawi_weights *weights,
-                         GError **error)
+bool model_place_weights(struct nawi_model *model, struct model_part *part,
+                         const struct nawi_weights *weights, GError **error)
 {
     part->buffers = g_ptr_array_new();
     part->parts = g_ptr_array_new_with_free_func(g_free);
@@ -85,7 +88,8 @@ bool model_place_weights(struct nawi_model *model, struct model_part *part, cons
             continue;
         if (weight->parts)
             place_parts(part, t, weight, files);
-        else if (weight->file < 0 || weight->dtype != t->dtype || (t->dtype == NAWI_DTYPE_F32 && t->n_dim == 1 && !is_dense(weight)))
+        else if (weight->file < 0 || weight->dtype != t->dtype ||
+                 (t->dtype == NAWI_DTYPE_F32 && t->n_dim == 1 && !is_dense(weight)))
             fine = place_copy(model, part, t, weight, error);
         else
             t->place[0] = (struct graph_place){files[weight->file], weight->offset};

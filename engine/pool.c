@@ -1,6 +1,7 @@
-/* The thread team. Work is published by raising a generation number; workers take chunks from one counter, and the
- * last to finish wakes the caller. Waiting spins for some microseconds and then sleeps on a futex, so that a decode
- * step of many small parallel loops stays fast and an idle program costs nothing. */
+/* The thread team. Work is published by raising a generation number; workers take chunks from one
+ * counter, and the last to finish wakes the caller. Waiting spins for some microseconds and then
+ * sleeps on a futex, so that a decode step of many small parallel loops stays fast and an idle
+ * program costs nothing. */
 #include "engine/pool.h"
 
 #include <linux/futex.h>
@@ -112,7 +113,8 @@ void pool_destroy(struct pool *pool)
 
 int pool_get_size(const struct pool *pool) { return pool->n_threads; }
 
-void pool_run(struct pool *pool, int64_t n_chunk, pool_fn fn, void *context, const nawi_cancel *cancel)
+void pool_run(struct pool *pool, int64_t n_chunk, pool_fn fn, void *context,
+              const nawi_cancel *cancel)
 {
     if (n_chunk <= 0)
         return;

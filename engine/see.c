@@ -44,7 +44,8 @@ bool model_open_eyes(struct nawi_model *model, GError **error)
     return fine;
 }
 
-static void make_key(const struct nawi_media *media, int64_t n_value, uint8_t key[NAWI_MEDIA_HASH_BYTES])
+static void make_key(const struct nawi_media *media, int64_t n_value,
+                     uint8_t key[NAWI_MEDIA_HASH_BYTES])
 {
     static const uint8_t none[NAWI_MEDIA_HASH_BYTES];
     int32_t cut[4] = {media->rows, media->cols, media->n_tile, media->tile_px};
@@ -54,7 +55,8 @@ static void make_key(const struct nawi_media *media, int64_t n_value, uint8_t ke
     if (memcmp(media->hash, none, sizeof none) != 0)
         g_checksum_update(sum, media->hash, sizeof media->hash);
     else /* tiles that came without a picture */
-        g_checksum_update(sum, (const guchar *)media->patches, (gssize)(n_value * (int64_t)sizeof(float)));
+        g_checksum_update(sum, (const guchar *)media->patches,
+                          (gssize)(n_value * (int64_t)sizeof(float)));
     g_checksum_get_digest(sum, key, &n_bytes);
     g_checksum_free(sum);
 }
@@ -62,18 +64,19 @@ static void make_key(const struct nawi_media *media, int64_t n_value, uint8_t ke
 static bool fits(const struct nawi_model *model, const struct nawi_media *media, GError **error)
 {
     const struct nawi_media_spec *spec = &model->tower.spec;
-    if (model->eyes.executor && media->tile_px == spec->tile_px && media->patch_px == spec->patch_px &&
-        media->n_tile >= 1 && media->n_tile <= INT16_MAX)
+    if (model->eyes.executor && media->tile_px == spec->tile_px &&
+        media->patch_px == spec->patch_px && media->n_tile >= 1 && media->n_tile <= INT16_MAX)
         return true;
     g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                "a picture of %d tiles of %d pixels does not fit the model, which %s", media->n_tile, media->tile_px,
+                "a picture of %d tiles of %d pixels does not fit the model, which %s",
+                media->n_tile, media->tile_px,
                 model->eyes.executor ? "wants tiles of another size" : "cannot see");
     return false;
 }
 
 struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct nawi_media *media,
-                                      nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
-                                      GError **error)
+                                      nawi_progress_fn progress, void *user,
+                                      const nawi_cancel *cancel, GError **error)
 {
     if (!fits(model, media, error))
         return NULL;
@@ -90,7 +93,8 @@ struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct naw
     make_key(media, n_value * media->n_tile, made->key);
     bool fine = made->rows != NULL;
     if (!fine)
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB for a picture's rows",
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "memory: needed %.1f MiB for a picture's rows",
                     (double)(made->n_row * made->n_embd) * 4 / 1048576.0);
     g_mutex_lock(&model->lock);
     for (int64_t tile = 0; fine && tile < media->n_tile; tile += model->n_tile_most) {
@@ -126,7 +130,8 @@ void nawi_embedding_unref(struct nawi_embedding *embedding)
     g_free(embedding);
 }
 
-const float *nawi_embedding_get_rows(const struct nawi_embedding *embedding, int64_t *n_row, int64_t *n_embd)
+const float *nawi_embedding_get_rows(const struct nawi_embedding *embedding, int64_t *n_row,
+                                     int64_t *n_embd)
 {
     *n_row = embedding->n_row;
     *n_embd = embedding->n_embd;

@@ -1,5 +1,5 @@
-/* The timeline: what a session has read, kept on the host so that any backend could replay it, and the cheapest way
- * from it to what is wanted. */
+/* The timeline: what a session has read, kept on the host so that any backend could replay it, and
+ * the cheapest way from it to what is wanted. */
 #include "engine/model.h"
 
 #include <string.h>
@@ -8,14 +8,16 @@ enum { DEFAULT_CONTEXT = 8192 };
 
 /* ── Life ────────────────────────────────────────────────────────────────────────────────────── */
 
-struct nawi_session *nawi_session_create(struct nawi_model *model, const struct nawi_session_params *params,
-                                         GError **error)
+struct nawi_session *nawi_session_create(struct nawi_model *model,
+                                         const struct nawi_session_params *params, GError **error)
 {
     int64_t most = model->config.context_tok;
-    int64_t context = params && params->context_tok > 0 ? params->context_tok : MIN(most, DEFAULT_CONTEXT);
+    int64_t context =
+        params && params->context_tok > 0 ? params->context_tok : MIN(most, DEFAULT_CONTEXT);
     if (!model->decoder.executor || context > most) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                    "context of %" G_GINT64_FORMAT " tokens: the model allows 1..%" G_GINT64_FORMAT, context, most);
+                    "context of %" G_GINT64_FORMAT " tokens: the model allows 1..%" G_GINT64_FORMAT,
+                    context, most);
         return NULL;
     }
     struct kv_shape shape = {model->config.chunk_tok, model->info.n_batch, context};
@@ -83,8 +85,8 @@ int64_t session_rewind(struct nawi_session *session, int64_t length)
 }
 
 /* The rows that a prompt stands for. */
-static bool list_rows(struct nawi_session *session, const struct nawi_prompt *prompt, struct nawi_row *rows,
-                      GError **error)
+static bool list_rows(struct nawi_session *session, const struct nawi_prompt *prompt,
+                      struct nawi_row *rows, GError **error)
 {
     const struct nawi_model *model = session->model;
     int64_t n_patch = 0;
@@ -95,8 +97,8 @@ static bool list_rows(struct nawi_session *session, const struct nawi_prompt *pr
         n_patch += prompt->tokens[i] == model->patch_token && model->patch_token >= 0;
     if (n_patch != n_row) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                    "the prompt has %" G_GINT64_FORMAT " places for rows of pictures, the pictures have %" G_GINT64_FORMAT
-                    " rows",
+                    "the prompt has %" G_GINT64_FORMAT
+                    " places for rows of pictures, the pictures have %" G_GINT64_FORMAT " rows",
                     n_patch, n_row);
         return false;
     }
@@ -116,22 +118,26 @@ static bool list_rows(struct nawi_session *session, const struct nawi_prompt *pr
     return true;
 }
 
-static bool same_place(const struct nawi_session *session, int64_t place, const struct nawi_row *row)
+static bool same_place(const struct nawi_session *session, int64_t place,
+                       const struct nawi_row *row)
 {
     const struct session_source *have = source_at(session, place);
     if (!have->picture || !row->picture)
-        return !have->picture && !row->picture && g_array_index(session->tokens, int32_t, place) == row->token;
+        return !have->picture && !row->picture &&
+               g_array_index(session->tokens, int32_t, place) == row->token;
     return have->row == row->picture_row &&
            (have->picture == row->picture ||
             memcmp(have->picture->key, row->picture->key, sizeof row->picture->key) == 0);
 }
 
-static bool check_rows(const struct nawi_model *model, const struct nawi_row *rows, int64_t n, GError **error)
+static bool check_rows(const struct nawi_model *model, const struct nawi_row *rows, int64_t n,
+                       GError **error)
 {
     for (int64_t i = 0; i < n; i++) {
         const struct nawi_embedding *picture = rows[i].picture;
         if (rows[i].session->model != model) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "row %" G_GINT64_FORMAT " belongs to another model", i);
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                        "row %" G_GINT64_FORMAT " belongs to another model", i);
             return false;
         }
         if (picture && (picture->n_embd != model->config.n_embd || rows[i].picture_row < 0 ||
@@ -144,16 +150,17 @@ static bool check_rows(const struct nawi_model *model, const struct nawi_row *ro
         }
         if (!picture && (rows[i].token < 0 || rows[i].token >= model->config.n_vocab)) {
             g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                        "token %d at place %" G_GINT64_FORMAT ": expected 0..%" G_GINT64_FORMAT, rows[i].token, i,
-                        model->config.n_vocab - 1);
+                        "token %d at place %" G_GINT64_FORMAT ": expected 0..%" G_GINT64_FORMAT,
+                        rows[i].token, i, model->config.n_vocab - 1);
             return false;
         }
     }
     return true;
 }
 
-static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64_t n, nawi_progress_fn progress,
-                      void *user, const nawi_cancel *cancel, GError **error)
+static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64_t n,
+                      nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
+                      GError **error)
 {
     int64_t same = 0;
     int64_t most = MIN(n, (int64_t)session->tokens->len);
@@ -163,23 +170,26 @@ static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64
         session->stats.n_reused += n;
         return true;
     }
-    int64_t kept = session_rewind(session, MIN(same, n - 1)); /* the last row is evaluated for its logits */
+    int64_t kept =
+        session_rewind(session, MIN(same, n - 1)); /* the last row is evaluated for its logits */
     session->stats.n_reused += kept;
     rows[n - 1].wants_logits = true;
-    return model_evaluate(session->model, rows + kept, n - kept, session->logits, NULL, progress, user, cancel,
-                          error);
+    return model_evaluate(session->model, rows + kept, n - kept, session->logits, NULL, progress,
+                          user, cancel, error);
 }
 
-bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *prompt, nawi_progress_fn progress,
-                       void *user, const nawi_cancel *cancel, GError **error)
+bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *prompt,
+                       nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
+                       GError **error)
 {
     struct nawi_model *model = session->model;
     int64_t n = prompt->n_token;
     if (n < 1 || n > session->table.shape.context_tok) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                    n < 1 ? "the prompt is empty (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tokens)"
-                          : "the prompt has %" G_GINT64_FORMAT " tokens, the context %" G_GINT64_FORMAT,
-                    n, session->table.shape.context_tok);
+        g_set_error(
+            error, NAWI_ERROR, NAWI_ERROR_INPUT,
+            n < 1 ? "the prompt is empty (%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " tokens)"
+                  : "the prompt has %" G_GINT64_FORMAT " tokens, the context %" G_GINT64_FORMAT,
+            n, session->table.shape.context_tok);
         return false;
     }
     struct nawi_row *rows = g_new(struct nawi_row, n);
@@ -193,20 +203,22 @@ bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *p
     return fine;
 }
 
-bool nawi_session_add(struct nawi_session *session, int32_t token, const nawi_cancel *cancel, GError **error)
+bool nawi_session_add(struct nawi_session *session, int32_t token, const nawi_cancel *cancel,
+                      GError **error)
 {
     struct nawi_row row = {.session = session, .token = token, .wants_logits = true};
     return nawi_model_evaluate(session->model, &row, 1, session->logits, NULL, cancel, error);
 }
 
-bool nawi_model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row, float *logits,
-                         int32_t *routes, const nawi_cancel *cancel, GError **error)
+bool nawi_model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
+                         float *logits, int32_t *routes, const nawi_cancel *cancel, GError **error)
 {
     if (!check_rows(model, rows, n_row, error))
         return false;
     g_mutex_lock(&model->lock);
     bool fine = model_evaluate(model, rows, n_row, logits, routes, NULL, NULL, cancel, error);
-    for (int64_t i = 0; i < n_row; i++) /* the logits went to the caller, except to nawi_session_add() */
+    for (int64_t i = 0; i < n_row;
+         i++) /* the logits went to the caller, except to nawi_session_add() */
         if (logits != rows[i].session->logits)
             rows[i].session->has_logits = false;
     g_mutex_unlock(&model->lock);
@@ -220,9 +232,15 @@ const float *nawi_session_get_logits(const struct nawi_session *session)
     return session->has_logits ? session->logits : NULL;
 }
 
-int64_t nawi_session_get_length(const struct nawi_session *session) { return (int64_t)session->tokens->len; }
+int64_t nawi_session_get_length(const struct nawi_session *session)
+{
+    return (int64_t)session->tokens->len;
+}
 
-int64_t nawi_session_get_context(const struct nawi_session *session) { return session->table.shape.context_tok; }
+int64_t nawi_session_get_context(const struct nawi_session *session)
+{
+    return session->table.shape.context_tok;
+}
 
 const int32_t *nawi_session_get_tokens(const struct nawi_session *session)
 {

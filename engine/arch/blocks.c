@@ -1,5 +1,5 @@
-/* Leaves with their checks, and the small builders. A wrong tensor is reported once, where it is known: file, name,
- * expected shape, found shape. */
+/* Leaves with their checks, and the small builders. A wrong tensor is reported once, where it is
+ * known: file, name, expected shape, found shape. */
 #include "engine/arch/blocks.h"
 
 #include <math.h>
@@ -40,7 +40,8 @@ static char *shape_text(int n_dim, const int64_t *ne)
     return g_string_free(g_string_append_c(text, ']'), FALSE);
 }
 
-static const struct nawi_weight *find_weight(struct arch_build *build, const char *name, int n_dim, const int64_t *ne)
+static const struct nawi_weight *find_weight(struct arch_build *build, const char *name, int n_dim,
+                                             const int64_t *ne)
 {
     if (build->error)
         return NULL;
@@ -51,16 +52,16 @@ static const struct nawi_weight *find_weight(struct arch_build *build, const cha
     for (int i = 0; fits && i < n_dim; i++) /* GGUF drops outer extents of 1 */
         fits = ne[i] == (i < n_dim - weight->n_dim ? 1 : weight->ne[i - (n_dim - weight->n_dim)]);
     if (!weight) {
-        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: tensor %s is missing: wanted %s", path, name,
-                    wanted);
+        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: tensor %s is missing: wanted %s", path, name, wanted);
     } else if (!fits) {
         char *found = shape_text(weight->n_dim, weight->ne);
-        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: tensor %s: wanted %s, found %s", path, name,
-                    wanted, found);
+        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: tensor %s: wanted %s, found %s", path, name, wanted, found);
         g_free(found);
     } else if (weight->dtype == NAWI_DTYPE_I32) {
-        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: tensor %s: wanted numbers, found integers (I32)",
-                    path, name);
+        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: tensor %s: wanted numbers, found integers (I32)", path, name);
     }
     g_free(wanted);
     return build->error ? NULL : weight;
@@ -69,13 +70,14 @@ static const struct nawi_weight *find_weight(struct arch_build *build, const cha
 static struct graph_tensor *add_source(struct arch_build *build, const struct nawi_weight *weight,
                                        enum nawi_dtype dtype, int n_dim, const int64_t *ne)
 {
-    struct graph_tensor *t = graph_add_leaf(build->graph, GRAPH_ROLE_WEIGHT, weight->name, dtype, GRAPH_COUNT_NONE,
-                                            n_dim, ne);
+    struct graph_tensor *t = graph_add_leaf(build->graph, GRAPH_ROLE_WEIGHT, weight->name, dtype,
+                                            GRAPH_COUNT_NONE, n_dim, ne);
     g_hash_table_insert(build->sources, t, (void *)weight);
     return t;
 }
 
-struct graph_tensor *block_weight(struct arch_build *build, const char *name, int n_dim, const int64_t *ne)
+struct graph_tensor *block_weight(struct arch_build *build, const char *name, int n_dim,
+                                  const int64_t *ne)
 {
     const struct nawi_weight *weight = find_weight(build, name, n_dim, ne);
     if (!weight)
@@ -94,7 +96,8 @@ struct graph_tensor *block_weight(struct arch_build *build, const char *name, in
     return t;
 }
 
-struct graph_tensor *block_vector(struct arch_build *build, const char *name, int n_dim, const int64_t *ne)
+struct graph_tensor *block_vector(struct arch_build *build, const char *name, int n_dim,
+                                  const int64_t *ne)
 {
     const struct nawi_weight *weight = find_weight(build, name, n_dim, ne);
     if (!weight)
@@ -113,7 +116,8 @@ struct graph_tensor *block_vector(struct arch_build *build, const char *name, in
     return build->error ? NULL : add_source(build, weight, NAWI_DTYPE_F32, n_dim, ne);
 }
 
-struct graph_tensor *block_layer_weight(struct arch_build *build, const char *part, int n_dim, const int64_t *ne)
+struct graph_tensor *block_layer_weight(struct arch_build *build, const char *part, int n_dim,
+                                        const int64_t *ne)
 {
     char name[128];
     g_snprintf(name, sizeof name, "blk.%d.%s", build->layer, part);
@@ -144,30 +148,35 @@ static struct graph_tensor *add_node(struct arch_build *build, struct graph_node
     return graph_add(build->graph, &spec);
 }
 
-struct graph_tensor *block_rms_norm(struct arch_build *build, struct graph_tensor *x, struct graph_tensor *w,
-                                    double eps)
+struct graph_tensor *block_rms_norm(struct arch_build *build, struct graph_tensor *x,
+                                    struct graph_tensor *w, double eps)
 {
-    return add_node(build, (struct graph_node){.op = GRAPH_OP_RMS_NORM, .in = {x, w}, .eps = (float)eps}, 1);
+    return add_node(
+        build, (struct graph_node){.op = GRAPH_OP_RMS_NORM, .in = {x, w}, .eps = (float)eps}, 1);
 }
 
-struct graph_tensor *block_layer_norm(struct arch_build *build, struct graph_tensor *x, const char *name, int64_t n,
-                                      double eps)
+struct graph_tensor *block_layer_norm(struct arch_build *build, struct graph_tensor *x,
+                                      const char *name, int64_t n, double eps)
 {
     char full[128];
     g_snprintf(full, sizeof full, "%s.weight", name);
     struct graph_tensor *w = block_vector(build, full, 1, &n);
     g_snprintf(full, sizeof full, "%s.bias", name);
     struct graph_tensor *b = block_vector(build, full, 1, &n);
-    return add_node(build, (struct graph_node){.op = GRAPH_OP_LAYER_NORM, .in = {x, w, b}, .eps = (float)eps}, 3);
+    return add_node(
+        build, (struct graph_node){.op = GRAPH_OP_LAYER_NORM, .in = {x, w, b}, .eps = (float)eps},
+        3);
 }
 
-struct graph_tensor *block_matmul(struct arch_build *build, struct graph_tensor *w, struct graph_tensor *x,
-                                  struct graph_tensor *bias, int64_t split)
+struct graph_tensor *block_matmul(struct arch_build *build, struct graph_tensor *w,
+                                  struct graph_tensor *x, struct graph_tensor *bias, int64_t split)
 {
-    return add_node(build, (struct graph_node){.op = GRAPH_OP_MATMUL, .in = {w, x, bias}, .split = split}, 2);
+    return add_node(
+        build, (struct graph_node){.op = GRAPH_OP_MATMUL, .in = {w, x, bias}, .split = split}, 2);
 }
 
-struct graph_tensor *block_add(struct arch_build *build, struct graph_tensor *a, struct graph_tensor *b)
+struct graph_tensor *block_add(struct arch_build *build, struct graph_tensor *a,
+                               struct graph_tensor *b)
 {
     return add_node(build, (struct graph_node){.op = GRAPH_OP_ADD, .in = {a, b}}, 2);
 }
@@ -177,8 +186,8 @@ struct graph_tensor *block_gelu(struct arch_build *build, struct graph_tensor *x
     return add_node(build, (struct graph_node){.op = GRAPH_OP_GELU, .in = {x}}, 1);
 }
 
-struct graph_tensor *block_swiglu(struct arch_build *build, struct graph_tensor *x, const char *suffix,
-                                  int64_t n_embd, int64_t n_ff)
+struct graph_tensor *block_swiglu(struct arch_build *build, struct graph_tensor *x,
+                                  const char *suffix, int64_t n_embd, int64_t n_ff)
 {
     char part[64];
     g_snprintf(part, sizeof part, "ffn_gate%s.weight", suffix);
@@ -189,6 +198,7 @@ struct graph_tensor *block_swiglu(struct arch_build *build, struct graph_tensor 
     struct graph_tensor *down = block_layer_weight(build, part, 2, (int64_t[]){n_embd, n_ff});
     struct graph_tensor *a = block_matmul(build, gate, x, NULL, 0);
     struct graph_tensor *b = block_matmul(build, up, x, NULL, 0);
-    struct graph_tensor *h = add_node(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b}}, 2);
+    struct graph_tensor *h =
+        add_node(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b}}, 2);
     return block_matmul(build, down, h, NULL, 0);
 }

@@ -12,20 +12,22 @@ static const char *key_of(const struct nawi_meta *meta, const char *rest, char b
     return buffer;
 }
 
-static bool get_int(const struct nawi_meta *meta, const char *rest, int64_t most, int64_t *value, GError **error)
+static bool get_int(const struct nawi_meta *meta, const char *rest, int64_t most, int64_t *value,
+                    GError **error)
 {
     char key[128];
     return meta_get_int(meta, key_of(meta, rest, key), 1, most, value, error);
 }
 
-static bool need_int(const struct nawi_meta *meta, const char *rest, int64_t most, int64_t *value, GError **error)
+static bool need_int(const struct nawi_meta *meta, const char *rest, int64_t most, int64_t *value,
+                     GError **error)
 {
     char key[128];
     return meta_need_int(meta, key_of(meta, rest, key), 1, most, value, error);
 }
 
-static bool get_float(const struct nawi_meta *meta, const char *rest, double least, double most, double *value,
-                      GError **error)
+static bool get_float(const struct nawi_meta *meta, const char *rest, double least, double most,
+                      double *value, GError **error)
 {
     char key[128];
     return meta_get_float(meta, key_of(meta, rest, key), least, most, value, error);
@@ -46,11 +48,14 @@ static bool read_vocab(const struct nawi_weights *weights, struct arch_config *c
     if (!get_int(meta, "vocab_size", ARCH_MAX_VOCAB, &said, error) ||
         !meta_get_array(meta, "tokenizer.ggml.tokens", META_STRING, &tokens, error))
         return false;
-    if (c->n_vocab > ARCH_MAX_VOCAB || said != c->n_vocab || (tokens && (int64_t)tokens->n != c->n_vocab)) {
+    if (c->n_vocab > ARCH_MAX_VOCAB || said != c->n_vocab ||
+        (tokens && (int64_t)tokens->n != c->n_vocab)) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: vocabulary: token_embd.weight has %" G_GINT64_FORMAT " rows, vocab_size is %" G_GINT64_FORMAT
+                    "%s: vocabulary: token_embd.weight has %" G_GINT64_FORMAT
+                    " rows, vocab_size is %" G_GINT64_FORMAT
                     ", tokenizer.ggml.tokens has %" G_GINT64_FORMAT,
-                    weights_get_path(weights), c->n_vocab, said, tokens ? (int64_t)tokens->n : said);
+                    weights_get_path(weights), c->n_vocab, said,
+                    tokens ? (int64_t)tokens->n : said);
         return false;
     }
     return true;
@@ -72,16 +77,18 @@ static bool read_heads(const struct nawi_meta *meta, struct arch_config *c, GErr
     if (!get_int(meta, "attention.value_length", 1024, &d_value, error) ||
         !get_int(meta, "rope.dimension_count", 1024, &c->n_rot, error))
         return false;
-    const char *fault = c->d_head < 1                  ? "heads are wider than the model"
-                        : c->n_head % c->n_kv_head != 0 ? "attention.head_count is no multiple of attention.head_count_kv"
-                        : d_value != c->d_head          ? "attention.value_length differs from attention.key_length"
-                        : c->n_rot > c->d_head          ? "rope.dimension_count is above attention.key_length"
-                        : c->n_rot % 2 != 0             ? "rope.dimension_count is odd"
-                                                        : NULL;
+    const char *fault =
+        c->d_head < 1 ? "heads are wider than the model"
+        : c->n_head % c->n_kv_head != 0
+            ? "attention.head_count is no multiple of attention.head_count_kv"
+        : d_value != c->d_head ? "attention.value_length differs from attention.key_length"
+        : c->n_rot > c->d_head ? "rope.dimension_count is above attention.key_length"
+        : c->n_rot % 2 != 0    ? "rope.dimension_count is odd"
+                               : NULL;
     if (fault)
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: %s (heads %" G_GINT64_FORMAT ", key/value heads %" G_GINT64_FORMAT ", length %" G_GINT64_FORMAT
-                    ", turned %" G_GINT64_FORMAT ")",
+                    "%s: %s (heads %" G_GINT64_FORMAT ", key/value heads %" G_GINT64_FORMAT
+                    ", length %" G_GINT64_FORMAT ", turned %" G_GINT64_FORMAT ")",
                     meta_get_source(meta), fault, c->n_head, c->n_kv_head, c->d_head, c->n_rot);
     return !fault;
 }
@@ -97,9 +104,10 @@ static bool read_rope(const struct nawi_meta *meta, struct arch_config *c, GErro
         return false;
     if (!g_str_equal(scaling, "none")) {
         char *quoted = nawi_quote(scaling, strlen(scaling));
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-                    "%s: rope.scaling.type: expected none (divisors come as rope_freqs.weight), found %s",
-                    meta_get_source(meta), quoted);
+        g_set_error(
+            error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+            "%s: rope.scaling.type: expected none (divisors come as rope_freqs.weight), found %s",
+            meta_get_source(meta), quoted);
         g_free(quoted);
         return false;
     }
@@ -109,7 +117,8 @@ static bool read_rope(const struct nawi_meta *meta, struct arch_config *c, GErro
 static bool read_experts(const struct nawi_meta *meta, struct arch_config *c, GError **error)
 {
     char key[128];
-    if (!meta_get_int(meta, key_of(meta, "expert_count", key), 0, ARCH_MAX_EXPERTS, &c->n_expert, error))
+    if (!meta_get_int(meta, key_of(meta, "expert_count", key), 0, ARCH_MAX_EXPERTS, &c->n_expert,
+                      error))
         return false;
     if (c->n_expert == 0)
         return true;
@@ -121,7 +130,8 @@ static bool read_experts(const struct nawi_meta *meta, struct arch_config *c, GE
     if (c->n_expert_used <= c->n_expert)
         return true;
     g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                "%s: expert_used_count: expected 1..%" G_GINT64_FORMAT " (expert_count), found %" G_GINT64_FORMAT,
+                "%s: expert_used_count: expected 1..%" G_GINT64_FORMAT
+                " (expert_count), found %" G_GINT64_FORMAT,
                 meta_get_source(meta), c->n_expert, c->n_expert_used);
     return false;
 }
@@ -136,8 +146,8 @@ bool block_config(const struct nawi_weights *weights, struct arch_config *c, GEr
         !need_int(meta, "feed_forward_length", 1048576, &c->n_ff, error) ||
         !get_int(meta, "context_length", ARCH_MAX_CONTEXT, &c->context_tok, error) ||
         !get_float(meta, "attention.layer_norm_rms_epsilon", 0.0, 1.0, &c->eps, error) ||
-        !read_heads(meta, c, error) || !read_rope(meta, c, error) || !read_experts(meta, c, error) ||
-        !read_vocab(weights, c, error))
+        !read_heads(meta, c, error) || !read_rope(meta, c, error) ||
+        !read_experts(meta, c, error) || !read_vocab(weights, c, error))
         return false;
     for (int i = 0; i < c->n_layer; i++)
         c->layers[i] = (struct arch_layer){.rope = true};

@@ -1,21 +1,23 @@
 /* Llama 4 vision tower, adapter and projector: tiles in, rows for the decoder out.
  *
  *   x = patches Wp;  class row after each tile's patches;  + position table;  layer norm
- *   layers: x += Wo attend(turn(q), turn(k), v) (ln1 x);  x += W2 gelu(W1 ln2 x)     all with biases
- *   layer norm;  class row dropped;  pixel shuffle;  gelu(gelu(x A1) A2);  projector
+ *   layers: x += Wo attend(turn(q), turn(k), v) (ln1 x);  x += W2 gelu(W1 ln2 x)     all with
+ * biases layer norm;  class row dropped;  pixel shuffle;  gelu(gelu(x A1) A2);  projector
  *
- * Rotation by place, on queries and keys: of a head's d / 2 adjacent pairs the first half turns by (column + 1) f_m, the
- * second by (row + 1) f_m, f_m = base^(-m / (d / 4)); the class row does not turn. That table is the input "turn".
- * GELU is the exact one, with erf, twice in the adapter. Tiles do not see each other.
- * Traps: the class row is last; shuffled channels are (dy 2 + dx) d + c; tokens of a tile are row-major.
- * Sources: Llama 4 reference vision encoder; key and tensor names of published mmproj files. */
+ * Rotation by place, on queries and keys: of a head's d / 2 adjacent pairs the first half turns by
+ * (column + 1) f_m, the second by (row + 1) f_m, f_m = base^(-m / (d / 4)); the class row does not
+ * turn. That table is the input "turn". GELU is the exact one, with erf, twice in the adapter.
+ * Tiles do not see each other. Traps: the class row is last; shuffled channels are (dy 2 + dx) d +
+ * c; tokens of a tile are row-major. Sources: Llama 4 reference vision encoder; key and tensor
+ * names of published mmproj files. */
 #include "engine/arch/blocks.h"
 #include "engine/arch/families.h"
 
 #include <math.h>
 #include <string.h>
 
-static bool read_floats(const struct nawi_meta *meta, const char *key, float values[3], GError **error)
+static bool read_floats(const struct nawi_meta *meta, const char *key, float values[3],
+                        GError **error)
 {
     const struct meta_array *array = NULL;
     if (!meta_get_array(meta, key, META_FLOAT, &array, error))
@@ -34,11 +36,13 @@ static bool read_spec(const struct nawi_meta *meta, struct nawi_media_spec *spec
     if (!meta_need_int(meta, "clip.vision.image_size", 1, NAWI_MEDIA_MAX_TILE_PX, &side, error) ||
         !meta_need_int(meta, "clip.vision.patch_size", 1, NAWI_MEDIA_MAX_TILE_PX, &patch, error) ||
         !meta_get_int(meta, "clip.vision.projector.scale_factor", 1, 16, &factor, error) ||
-        !meta_get_int(meta, "clip.vision.preproc_max_tiles", 1, NAWI_MEDIA_MAX_TILES, &tiles, error))
+        !meta_get_int(meta, "clip.vision.preproc_max_tiles", 1, NAWI_MEDIA_MAX_TILES, &tiles,
+                      error))
         return false;
     if (side % (patch * factor) != 0) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: clip.vision.image_size: expected a multiple of %" G_GINT64_FORMAT " (patch_size times "
+                    "%s: clip.vision.image_size: expected a multiple of %" G_GINT64_FORMAT
+                    " (patch_size times "
                     "scale_factor), found %" G_GINT64_FORMAT,
                     meta_get_source(meta), patch * factor, side);
         return false;
@@ -49,7 +53,8 @@ static bool read_spec(const struct nawi_meta *meta, struct nawi_media_spec *spec
         return false;
     for (int i = 0; i < 3; i++)
         if (!(spec->std[i] > 1e-6f && spec->std[i] < 1e6f && fabsf(spec->mean[i]) < 1e6f)) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: clip.vision.image_std: expected numbers above 0",
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                        "%s: clip.vision.image_std: expected numbers above 0",
                         meta_get_source(meta));
             return false;
         }
@@ -65,23 +70,27 @@ bool llama4_tower_config(const struct nawi_weights *weights, struct arch_tower *
         !meta_get_string(meta, "clip.projector_type", &projector, error) ||
         !meta_get_string(meta, "clip.vision.projector_type", &projector, error) ||
         !meta_need_int(meta, "clip.vision.block_count", 1, ARCH_MAX_LAYERS, &t->n_layer, error) ||
-        !meta_need_int(meta, "clip.vision.embedding_length", 1, ARCH_MAX_WIDTH, &t->n_embd, error) ||
+        !meta_need_int(meta, "clip.vision.embedding_length", 1, ARCH_MAX_WIDTH, &t->n_embd,
+                       error) ||
         !meta_need_int(meta, "clip.vision.feed_forward_length", 1, 1048576, &t->n_ff, error) ||
-        !meta_need_int(meta, "clip.vision.attention.head_count", 1, ARCH_MAX_HEADS, &t->n_head, error) ||
-        !meta_get_float(meta, "clip.vision.attention.layer_norm_epsilon", 0.0, 1.0, &t->eps, error) ||
+        !meta_need_int(meta, "clip.vision.attention.head_count", 1, ARCH_MAX_HEADS, &t->n_head,
+                       error) ||
+        !meta_get_float(meta, "clip.vision.attention.layer_norm_epsilon", 0.0, 1.0, &t->eps,
+                        error) ||
         !meta_get_float(meta, "clip.vision.rope.freq_base", 1.0, 1e12, &t->rope_base, error))
         return false;
     if (strcmp(projector, "llama4") != 0) {
         char *quoted = nawi_quote(projector, strlen(projector));
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED, "%s: clip.projector_type: expected llama4, found %s",
-                    weights_get_path(weights), quoted);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+                    "%s: clip.projector_type: expected llama4, found %s", weights_get_path(weights),
+                    quoted);
         g_free(quoted);
         return false;
     }
     if (t->n_embd % t->n_head != 0 || t->n_embd / t->n_head % 4 != 0) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: clip.vision: embedding_length %" G_GINT64_FORMAT " cannot be cut into %" G_GINT64_FORMAT
-                    " heads of a multiple of 4",
+                    "%s: clip.vision: embedding_length %" G_GINT64_FORMAT
+                    " cannot be cut into %" G_GINT64_FORMAT " heads of a multiple of 4",
                     weights_get_path(weights), t->n_embd, t->n_head);
         return false;
     }
@@ -89,8 +98,11 @@ bool llama4_tower_config(const struct nawi_weights *weights, struct arch_tower *
     const struct nawi_weight *second = weights_find(weights, "mm.model.mlp.2.weight");
     const struct nawi_weight *fc = weights_find(weights, "mm.model.fc.weight");
     if (!adapter || !second || !fc) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: tensor mm.model.%s.weight is missing",
-                    weights_get_path(weights), !adapter ? "mlp.1" : !second ? "mlp.2" : "fc");
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: tensor mm.model.%s.weight is missing", weights_get_path(weights),
+                    !adapter  ? "mlp.1"
+                    : !second ? "mlp.2"
+                              : "fc");
         return false;
     }
     t->d_head = t->n_embd / t->n_head;
@@ -102,8 +114,8 @@ bool llama4_tower_config(const struct nawi_weights *weights, struct arch_tower *
     return true;
 }
 
-static struct graph_tensor *biased(struct arch_build *build, struct graph_tensor *x, const char *part, int64_t n_out,
-                                   int64_t n_in, int64_t split)
+static struct graph_tensor *biased(struct arch_build *build, struct graph_tensor *x,
+                                   const char *part, int64_t n_out, int64_t n_in, int64_t split)
 {
     char name[128];
     g_snprintf(name, sizeof name, "v.blk.%d.%s.weight", build->layer, part);
@@ -121,8 +133,8 @@ static struct graph_tensor *add(struct arch_build *build, struct graph_node spec
     return graph_add(build->graph, &spec);
 }
 
-static struct graph_tensor *tower_layer(struct arch_build *build, const struct arch_tower *t, struct graph_tensor *x,
-                                        struct graph_tensor *turn)
+static struct graph_tensor *tower_layer(struct arch_build *build, const struct arch_tower *t,
+                                        struct graph_tensor *x, struct graph_tensor *turn)
 {
     char name[64];
     g_snprintf(name, sizeof name, "v.blk.%d.ln1", build->layer);
@@ -132,10 +144,11 @@ static struct graph_tensor *tower_layer(struct arch_build *build, const struct a
     struct graph_tensor *v = biased(build, a, "attn_v", t->n_embd, t->n_embd, t->n_head);
     q = add(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {q, turn}});
     k = add(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {k, turn}});
-    struct graph_tensor *o = add(build, (struct graph_node){.op = GRAPH_OP_ATTEND_TILE,
-                                                            .in = {q, k, v},
-                                                            .scale = (float)(1.0 / sqrt((double)t->d_head)),
-                                                            .group = t->n_patch + 1});
+    struct graph_tensor *o =
+        add(build, (struct graph_node){.op = GRAPH_OP_ATTEND_TILE,
+                                       .in = {q, k, v},
+                                       .scale = (float)(1.0 / sqrt((double)t->d_head)),
+                                       .group = t->n_patch + 1});
     x = block_add(build, x, biased(build, o, "attn_out", t->n_embd, t->n_embd, 0));
     g_snprintf(name, sizeof name, "v.blk.%d.ln2", build->layer);
     struct graph_tensor *f = block_layer_norm(build, x, name, t->n_embd, t->eps);
@@ -147,13 +160,15 @@ void llama4_tower(struct arch_build *build, const struct arch_tower *t)
 {
     int64_t d = t->n_embd;
     int64_t n_value = 3 * (int64_t)t->spec.patch_px * t->spec.patch_px;
-    struct graph_tensor *patches = block_input(build, "patches", NAWI_DTYPE_F32, GRAPH_COUNT_TILE, 2,
-                                               (int64_t[]){t->n_patch, n_value});
+    struct graph_tensor *patches = block_input(build, "patches", NAWI_DTYPE_F32, GRAPH_COUNT_TILE,
+                                               2, (int64_t[]){t->n_patch, n_value});
     struct graph_tensor *turn = block_input(build, "turn", NAWI_DTYPE_F32, GRAPH_COUNT_NONE, 3,
                                             (int64_t[]){t->n_patch + 1, t->d_head / 2, 2});
-    struct graph_tensor *embed = block_weight(build, "v.patch_embd.weight", 2, (int64_t[]){d, n_value});
+    struct graph_tensor *embed =
+        block_weight(build, "v.patch_embd.weight", 2, (int64_t[]){d, n_value});
     struct graph_tensor *class_row = block_vector(build, "v.class_embd", 1, &d);
-    struct graph_tensor *table = block_vector(build, "v.position_embd.weight", 2, (int64_t[]){t->n_patch + 1, d});
+    struct graph_tensor *table =
+        block_vector(build, "v.position_embd.weight", 2, (int64_t[]){t->n_patch + 1, d});
     struct graph_tensor *x = block_matmul(build, embed, patches, NULL, 0);
     x = add(build, (struct graph_node){.op = GRAPH_OP_TILE_ROWS, .in = {x, class_row, table}});
     x = block_layer_norm(build, x, "v.pre_ln", d, t->eps);
@@ -169,9 +184,12 @@ void llama4_tower(struct arch_build *build, const struct arch_tower *t)
                                        .factor = t->spec.shuffle});
     int64_t first = t->n_adapter[0];
     int64_t second = t->n_adapter[1];
-    struct graph_tensor *one = block_weight(build, "mm.model.mlp.1.weight", 2, (int64_t[]){first, t->n_shuffled});
-    struct graph_tensor *two = block_weight(build, "mm.model.mlp.2.weight", 2, (int64_t[]){second, first});
-    struct graph_tensor *out = block_weight(build, "mm.model.fc.weight", 2, (int64_t[]){t->n_out, second});
+    struct graph_tensor *one =
+        block_weight(build, "mm.model.mlp.1.weight", 2, (int64_t[]){first, t->n_shuffled});
+    struct graph_tensor *two =
+        block_weight(build, "mm.model.mlp.2.weight", 2, (int64_t[]){second, first});
+    struct graph_tensor *out =
+        block_weight(build, "mm.model.fc.weight", 2, (int64_t[]){t->n_out, second});
     x = block_gelu(build, block_matmul(build, one, x, NULL, 0));
     x = block_gelu(build, block_matmul(build, two, x, NULL, 0));
     x = block_matmul(build, out, x, NULL, 0);

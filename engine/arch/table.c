@@ -15,7 +15,8 @@ const struct arch_family *arch_find(const struct nawi_weights *weights, GError *
         if (strcmp(families[i]->name, name) == 0)
             return families[i];
     char *quoted = name ? nawi_quote(name, strlen(name)) : g_strdup("none");
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED, "%s: general.architecture: expected llama or llama4, found %s",
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+                "%s: general.architecture: expected llama or llama4, found %s",
                 weights_get_path(weights), quoted);
     g_free(quoted);
     return NULL;

@@ -1,8 +1,8 @@
 /* The CPU backend: walks the nodes of a program and hands pieces of each to the thread team.
  *
- * How a node is cut into pieces never changes a number: every output value is computed whole, by one call, in an order
- * that the kernels fix. Multiplications want their activations in the tier's form; a form once made is kept for the
- * next node that multiplies the same tensor. */
+ * How a node is cut into pieces never changes a number: every output value is computed whole, by
+ * one call, in an order that the kernels fix. Multiplications want their activations in the tier's
+ * form; a form once made is kept for the next node that multiplies the same tensor. */
 #include "engine/cpu/cpu.h"
 
 #include "engine/cpu/nodes.h"
@@ -41,8 +41,9 @@ static struct nawi_buffer *alloc(struct nawi_backend *backend, uint64_t n_bytes,
                                      : mmap(NULL, size, PROT_READ | PROT_WRITE,
                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB, available %.1f MiB",
-                    (double)n_bytes / 1048576.0, (double)read_available() / 1048576.0);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "memory: needed %.1f MiB, available %.1f MiB", (double)n_bytes / 1048576.0,
+                    (double)read_available() / 1048576.0);
         return NULL;
     }
     struct cpu_buffer *buffer = g_new0(struct cpu_buffer, 1);
@@ -51,7 +52,8 @@ static struct nawi_buffer *alloc(struct nawi_backend *backend, uint64_t n_bytes,
     return &buffer->base;
 }
 
-static struct nawi_buffer *import(struct nawi_backend *backend, const void *host, uint64_t n_bytes, GError **error)
+static struct nawi_buffer *import(struct nawi_backend *backend, const void *host, uint64_t n_bytes,
+                                  GError **error)
 {
     (void)error;
     struct cpu_buffer *buffer = g_new0(struct cpu_buffer, 1);
@@ -71,9 +73,13 @@ static void free_buffer(struct nawi_buffer *base)
     g_free(buffer);
 }
 
-void *cpu_buffer_get_data(const struct nawi_buffer *buffer) { return ((const struct cpu_buffer *)buffer)->data; }
+void *cpu_buffer_get_data(const struct nawi_buffer *buffer)
+{
+    return ((const struct cpu_buffer *)buffer)->data;
+}
 
-static bool upload(struct nawi_buffer *buffer, uint64_t offset, const void *from, uint64_t n_bytes, GError **error)
+static bool upload(struct nawi_buffer *buffer, uint64_t offset, const void *from, uint64_t n_bytes,
+                   GError **error)
 {
     (void)error;
     g_assert(offset <= buffer->n_bytes && n_bytes <= buffer->n_bytes - offset);
@@ -81,7 +87,8 @@ static bool upload(struct nawi_buffer *buffer, uint64_t offset, const void *from
     return true;
 }
 
-static bool download(const struct nawi_buffer *buffer, uint64_t offset, void *to, uint64_t n_bytes, GError **error)
+static bool download(const struct nawi_buffer *buffer, uint64_t offset, void *to, uint64_t n_bytes,
+                     GError **error)
 {
     (void)error;
     g_assert(offset <= buffer->n_bytes && n_bytes <= buffer->n_bytes - offset);
@@ -102,14 +109,16 @@ static void measure(const struct cpu_backend *cpu, struct cpu_program *program)
 {
     const struct graph_sizes *most = graph_get_most(program->base.graph);
     for (int i = 0; i < program->base.n; i++) {
-        const struct graph_node *node = graph_get_node(program->base.graph, program->base.first + i);
+        const struct graph_node *node =
+            graph_get_node(program->base.graph, program->base.first + i);
         if (node->op == GRAPH_OP_MATMUL || node->op == GRAPH_OP_MOE_MATMUL) {
             int64_t n = graph_rows(node->in[1], most) * graph_row_len(node->in[1]);
             enum kernel_act act = cpu->kernels->act[node->in[0]->dtype];
             program->act_bytes = MAX(program->act_bytes, kernel_act_bytes(act, n));
         }
         if (node->op == GRAPH_OP_MOE_MATMUL) {
-            program->n_slot = MAX(program->n_slot, graph_rows(node->in[2], most) * node->in[2]->ne[1]);
+            program->n_slot =
+                MAX(program->n_slot, graph_rows(node->in[2], most) * node->in[2]->ne[1]);
             program->n_expert = MAX(program->n_expert, node->in[0]->ne[0]);
         }
         if (node->op == GRAPH_OP_ATTEND_TILE)
@@ -127,17 +136,20 @@ static void destroy_program(struct backend_program *base)
     g_free(program);
 }
 
-static struct backend_program *compile(struct nawi_backend *backend, const struct graph *graph, int first, int n,
-                                       GError **error)
+static struct backend_program *compile(struct nawi_backend *backend, const struct graph *graph,
+                                       int first, int n, GError **error)
 {
     struct cpu_backend *cpu = (struct cpu_backend *)backend;
     struct cpu_program *program = g_new0(struct cpu_program, 1);
-    program->base = (struct backend_program){graph, first, n, n > 0 ? graph_get_node(graph, first)->device : 0};
+    program->base =
+        (struct backend_program){graph, first, n, n > 0 ? graph_get_node(graph, first)->device : 0};
     measure(cpu, program);
-    int64_t tile_bytes = (int64_t)pool_get_size(cpu->pool) * 2 * CPU_TILE_QUERIES * program->d_tile * 4;
+    int64_t tile_bytes =
+        (int64_t)pool_get_size(cpu->pool) * 2 * CPU_TILE_QUERIES * program->d_tile * 4;
     int64_t list_bytes = program->n_slot * 8 + (program->n_expert + 1) * 4;
     int64_t act_bytes = (program->act_bytes + 63) & ~(int64_t)63;
-    program->memory = alloc(backend, (uint64_t)(act_bytes + ((list_bytes + 63) & ~(int64_t)63) + tile_bytes), error);
+    program->memory = alloc(
+        backend, (uint64_t)(act_bytes + ((list_bytes + 63) & ~(int64_t)63) + tile_bytes), error);
     if (!program->memory) {
         destroy_program(&program->base);
         return NULL;
@@ -151,8 +163,8 @@ static struct backend_program *compile(struct nawi_backend *backend, const struc
     return &program->base;
 }
 
-static uint64_t run(struct nawi_backend *backend, struct backend_program *base, const struct graph_sizes *sizes,
-                    const nawi_cancel *cancel, GError **error)
+static uint64_t run(struct nawi_backend *backend, struct backend_program *base,
+                    const struct graph_sizes *sizes, const nawi_cancel *cancel, GError **error)
 {
     struct cpu_backend *cpu = (struct cpu_backend *)backend;
     struct cpu_program *program = (struct cpu_program *)base;
@@ -217,6 +229,7 @@ struct nawi_backend *cpu_open(enum kernel_tier most, int n_threads)
     cpu->base.ops = &cpu_ops;
     cpu->kernels = kernels_get(most);
     cpu->pool = pool_create(n_threads);
-    cpu->name = g_strdup_printf("CPU %s, %d thread%s", cpu->kernels->name, n_threads, n_threads == 1 ? "" : "s");
+    cpu->name = g_strdup_printf("CPU %s, %d thread%s", cpu->kernels->name, n_threads,
+                                n_threads == 1 ? "" : "s");
     return &cpu->base;
 }

@@ -1,6 +1,7 @@
 /* The CPU backend: runs graphs by the kernels of a tier on a team of threads.
  *
- * Buffers are anonymous memory, committed as it is touched, or imported maps. A run is done when run() returns. */
+ * Buffers are anonymous memory, committed as it is touched, or imported maps. A run is done when
+ * run() returns. */
 #pragma once
 
 #include "engine/backend.h"

@@ -1,6 +1,7 @@
-/* Dense and expert multiplications: activations are brought to the tier's form once, then pieces of (rows of w) x
- * (columns) go to the threads. Columns of a piece are few enough for their activations to stay in the second-level
- * cache, so that every row of w is unpacked once for many columns. */
+/* Dense and expert multiplications: activations are brought to the tier's form once, then pieces of
+ * (rows of w) x (columns) go to the threads. Columns of a piece are few enough for their
+ * activations to stay in the second-level cache, so that every row of w is unpacked once for many
+ * columns. */
 #include "engine/cpu/nodes.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static void prepare_rows(void *context, int64_t chunk, int thread)
 }
 
 /* x [n_row, k] in the form that the weight's dtype wants. */
-static const char *prepare(struct cpu_step *step, const struct graph_tensor *x, enum nawi_dtype dtype, int64_t k)
+static const char *prepare(struct cpu_step *step, const struct graph_tensor *x,
+                           enum nawi_dtype dtype, int64_t k)
 {
     struct cpu_program *program = step->program;
     enum kernel_act act = step->cpu->kernels->act[dtype];
@@ -40,7 +42,8 @@ static const char *prepare(struct cpu_step *step, const struct graph_tensor *x, 
     int64_t n_row = graph_rows(x, step->sizes) * graph_row_len(x) / k;
     int64_t rows_each = MAX(1, PREPARE_VALUES / k);
     struct prepare_job job = {step->cpu->kernels, act, data, program->act, k, n_row, rows_each};
-    pool_run(step->cpu->pool, (n_row + rows_each - 1) / rows_each, prepare_rows, &job, step->cancel);
+    pool_run(step->cpu->pool, (n_row + rows_each - 1) / rows_each, prepare_rows, &job,
+             step->cancel);
     program->prepared = x;
     program->prepared_act = act;
     return program->act;
@@ -122,7 +125,8 @@ struct moe_job {
     int64_t rows_each, n_row_piece;
 };
 
-static const char *expert_data(const struct cpu_step *step, const struct graph_tensor *w, int64_t expert)
+static const char *expert_data(const struct cpu_step *step, const struct graph_tensor *w,
+                               int64_t expert)
 {
     if (!w->parts)
         return cpu_data(step, w) + expert * w->stride_bytes[0];

@@ -1,5 +1,5 @@
-/* One function per operation of graph/ops.h (multiplications are in matmul.c). Rows are independent, so most cut their
- * rows into pieces; small ones run on the caller's thread. */
+/* One function per operation of graph/ops.h (multiplications are in matmul.c). Rows are
+ * independent, so most cut their rows into pieces; small ones run on the caller's thread. */
 #include "engine/cpu/nodes.h"
 
 #include <string.h>
@@ -26,7 +26,8 @@ static void run_piece(void *context, int64_t chunk, int thread)
 static void each_row(const struct cpu_step *step, int64_t n_row, int64_t values, row_fn fn)
 {
     struct row_job job = {step, fn, n_row, MAX(1, SMALL_VALUES / MAX(values, 1))};
-    pool_run(step->cpu->pool, (n_row + job.rows_each - 1) / job.rows_each, run_piece, &job, step->cancel);
+    pool_run(step->cpu->pool, (n_row + job.rows_each - 1) / job.rows_each, run_piece, &job,
+             step->cancel);
 }
 
 static const float *floats(const struct cpu_step *step, int input)
@@ -39,7 +40,10 @@ static const int32_t *ints(const struct cpu_step *step, int input)
     return (const int32_t *)cpu_data(step, step->node->in[input]);
 }
 
-static float *result(const struct cpu_step *step) { return (float *)cpu_data(step, step->node->out[0]); }
+static float *result(const struct cpu_step *step)
+{
+    return (float *)cpu_data(step, step->node->out[0]);
+}
 
 /* ── Rows of the residual stream ─────────────────────────────────────────────────────────────── */
 
@@ -51,7 +55,8 @@ static void embed(const struct cpu_step *step, int64_t row, int thread)
     int32_t id = ints(step, 1)[row];
     float *y = result(step) + row * d;
     if (id >= 0)
-        step->cpu->kernels->dequant[table->dtype](d, cpu_data(step, table) + id * table->stride_bytes[0], y);
+        step->cpu->kernels->dequant[table->dtype](
+            d, cpu_data(step, table) + id * table->stride_bytes[0], y);
     else
         memcpy(y, floats(step, 2) + (int64_t)(-1 - id) * d, (size_t)d * sizeof(float));
 }
@@ -62,16 +67,16 @@ static void rms_norm(const struct cpu_step *step, int64_t row, int thread)
     (void)thread;
     const struct graph_node *node = step->node;
     int64_t d = node->in[0]->ne[node->in[0]->n_dim - 1];
-    step->cpu->kernels->rms_norm(d, node->eps, floats(step, 0) + row * d, node->n_in > 1 ? floats(step, 1) : NULL,
-                                 result(step) + row * d);
+    step->cpu->kernels->rms_norm(d, node->eps, floats(step, 0) + row * d,
+                                 node->n_in > 1 ? floats(step, 1) : NULL, result(step) + row * d);
 }
 
 static void layer_norm(const struct cpu_step *step, int64_t row, int thread)
 {
     (void)thread;
     int64_t d = step->node->in[0]->ne[1];
-    step->cpu->kernels->layer_norm(d, step->node->eps, floats(step, 0) + row * d, floats(step, 1), floats(step, 2),
-                                   result(step) + row * d);
+    step->cpu->kernels->layer_norm(d, step->node->eps, floats(step, 0) + row * d, floats(step, 1),
+                                   floats(step, 2), result(step) + row * d);
 }
 
 static void rope(const struct cpu_step *step, int64_t row, int thread)
@@ -91,14 +96,16 @@ static void scale_rows(const struct cpu_step *step, int64_t row, int thread)
 {
     (void)thread;
     int64_t n = graph_row_len(step->node->in[0]);
-    step->cpu->kernels->scale(n, floats(step, 1)[row], floats(step, 0) + row * n, result(step) + row * n);
+    step->cpu->kernels->scale(n, floats(step, 1)[row], floats(step, 0) + row * n,
+                              result(step) + row * n);
 }
 
 static void add(const struct cpu_step *step, int64_t row, int thread)
 {
     (void)thread;
     int64_t n = graph_row_len(step->node->in[0]);
-    step->cpu->kernels->add(n, floats(step, 0) + row * n, floats(step, 1) + row * n, result(step) + row * n);
+    step->cpu->kernels->add(n, floats(step, 0) + row * n, floats(step, 1) + row * n,
+                            result(step) + row * n);
 }
 
 static void gelu(const struct cpu_step *step, int64_t row, int thread)
@@ -112,7 +119,8 @@ static void pick_rows(const struct cpu_step *step, int64_t row, int thread)
 {
     (void)thread;
     int64_t n = step->node->in[0]->ne[1];
-    memcpy(result(step) + row * n, floats(step, 0) + (int64_t)ints(step, 1)[row] * n, (size_t)n * sizeof(float));
+    memcpy(result(step) + row * n, floats(step, 0) + (int64_t)ints(step, 1)[row] * n,
+           (size_t)n * sizeof(float));
 }
 
 /* ── Experts ─────────────────────────────────────────────────────────────────────────────────── */
@@ -135,7 +143,8 @@ static void route(const struct cpu_step *step, int64_t row, int thread)
     const struct graph_node *node = step->node;
     int64_t n = node->in[0]->ne[1];
     int64_t k = node->n_used;
-    step->cpu->kernels->route(n, k, floats(step, 0) + row * n, (int32_t *)cpu_data(step, node->out[0]) + row * k,
+    step->cpu->kernels->route(n, k, floats(step, 0) + row * n,
+                              (int32_t *)cpu_data(step, node->out[0]) + row * k,
                               (float *)cpu_data(step, node->out[1]) + row * k);
 }
 
@@ -173,8 +182,8 @@ static void kv_store(const struct cpu_step *step, int64_t row, int thread)
     int64_t cell = ints(step, 4)[row];
     for (int i = 0; i < 2; i++) {
         int64_t n = graph_row_len(in[i]);
-        store_values(in[2 + i], floats(step, i) + row * n, cpu_data(step, in[2 + i]) + cell * in[2 + i]->stride_bytes[0],
-                     n);
+        store_values(in[2 + i], floats(step, i) + row * n,
+                     cpu_data(step, in[2 + i]) + cell * in[2 + i]->stride_bytes[0], n);
     }
 }
 
@@ -211,7 +220,8 @@ static void attend(const struct cpu_step *step, int64_t row, int thread)
     step->cpu->kernels->attend(&args);
 }
 
-/* A row here is a block of queries of one head of one tile; their vectors are gathered, since they lie a row apart. */
+/* A row here is a block of queries of one head of one tile; their vectors are gathered, since they
+ * lie a row apart. */
 static void attend_tile(const struct cpu_step *step, int64_t row, int thread)
 {
     const struct graph_node *node = step->node;
@@ -264,7 +274,8 @@ static void run_attend_tile(const struct cpu_step *step)
     const struct graph_tensor *q = node->in[0];
     int64_t n_block = (node->group + CPU_TILE_QUERIES - 1) / CPU_TILE_QUERIES;
     int64_t n_tile = graph_rows(q, step->sizes) / node->group;
-    each_row(step, n_tile * q->ne[1] * n_block, CPU_TILE_QUERIES * node->group * q->ne[2] * 2, attend_tile);
+    each_row(step, n_tile * q->ne[1] * n_block, CPU_TILE_QUERIES * node->group * q->ne[2] * 2,
+             attend_tile);
 }
 
 /* ── The tower ───────────────────────────────────────────────────────────────────────────────── */

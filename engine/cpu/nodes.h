@@ -19,12 +19,12 @@ struct cpu_program {
     struct backend_program base;
     struct nawi_buffer *memory; /* holds the arrays below, sized for the largest run */
     int64_t act_bytes, n_slot, n_expert, d_tile;
-    char *act;                  /* activations in the tier's form */
+    char *act;                           /* activations in the tier's form */
     const struct graph_tensor *prepared; /* whose they are; NULL: nobody's */
     enum kernel_act prepared_act;
-    int32_t *x_rows, *y_rows;   /* [n_slot], slots sorted by expert */
-    int32_t *starts;            /* [n_expert + 1]: first slot of each expert */
-    float *tile;                /* [threads, 2, CPU_TILE_QUERIES, d_tile] */
+    int32_t *x_rows, *y_rows; /* [n_slot], slots sorted by expert */
+    int32_t *starts;          /* [n_expert + 1]: first slot of each expert */
+    float *tile;              /* [threads, 2, CPU_TILE_QUERIES, d_tile] */
 };
 
 struct cpu_step {

@@ -53,8 +53,8 @@ static void set_dense_strides(struct graph_tensor *t)
     }
 }
 
-static struct graph_tensor *add_tensor(struct graph *graph, enum nawi_dtype dtype, enum graph_count count, int n_dim,
-                                       const int64_t *ne)
+static struct graph_tensor *add_tensor(struct graph *graph, enum nawi_dtype dtype,
+                                       enum graph_count count, int n_dim, const int64_t *ne)
 {
     g_assert(!graph->sealed && n_dim >= 1 && n_dim <= GRAPH_MAX_DIMS);
     struct graph_tensor *t = g_new0(struct graph_tensor, 1);
@@ -73,7 +73,8 @@ static struct graph_tensor *add_tensor(struct graph *graph, enum nawi_dtype dtyp
 }
 
 struct graph_tensor *graph_add_leaf(struct graph *graph, enum graph_role role, const char *name,
-                                    enum nawi_dtype dtype, enum graph_count count, int n_dim, const int64_t *ne)
+                                    enum nawi_dtype dtype, enum graph_count count, int n_dim,
+                                    const int64_t *ne)
 {
     struct graph_tensor *t = add_tensor(graph, dtype, count, n_dim, ne);
     t->role = role;
@@ -83,10 +84,10 @@ struct graph_tensor *graph_add_leaf(struct graph *graph, enum graph_role role, c
 
 /* ── Shape rules ─────────────────────────────────────────────────────────────────────────────── */
 
-#define NEED(condition)                                                                                              \
-    do {                                                                                                             \
-        if (!(condition))                                                                                            \
-            g_error("graph: %s does not fit: %s", ops[node->op].name, #condition);                                   \
+#define NEED(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            g_error("graph: %s does not fit: %s", ops[node->op].name, #condition);                 \
     } while (0)
 
 static bool same_shape(const struct graph_tensor *a, const struct graph_tensor *b)
@@ -126,18 +127,17 @@ static void infer_dense(struct graph *graph, struct graph_node *node)
         NEED(in[0]->n_dim == 2 && in[0]->ne[1] == graph_row_len(in[1]));
         NEED(node->n_in == 2 || in[2]->ne[0] == in[0]->ne[0]);
         NEED(node->split == 0 || in[0]->ne[0] % node->split == 0);
-        node->out[0] = node->split == 0
-                           ? rows_of(graph, in[1], in[0]->ne[0])
-                           : add_tensor(graph, NAWI_DTYPE_F32, in[1]->count, 3,
-                                        (int64_t[]){in[1]->ne[0], node->split, in[0]->ne[0] / node->split});
+        node->out[0] =
+            node->split == 0
+                ? rows_of(graph, in[1], in[0]->ne[0])
+                : add_tensor(graph, NAWI_DTYPE_F32, in[1]->count, 3,
+                             (int64_t[]){in[1]->ne[0], node->split, in[0]->ne[0] / node->split});
         break;
     case GRAPH_OP_ADD:
         NEED(same_shape(in[0], in[1]));
         node->out[0] = like(graph, in[0]);
         break;
-    case GRAPH_OP_GELU:
-        node->out[0] = like(graph, in[0]);
-        break;
+    case GRAPH_OP_GELU: node->out[0] = like(graph, in[0]); break;
     case GRAPH_OP_SWIGLU:
         NEED(same_shape(in[0], in[1]));
         NEED(node->n_in == 2 || (in[0]->n_dim == 3 && in[2]->ne[1] == in[0]->ne[1]));
@@ -151,8 +151,7 @@ static void infer_dense(struct graph *graph, struct graph_node *node)
         NEED(in[1]->dtype == NAWI_DTYPE_I32 && in[0]->n_dim == 2);
         node->out[0] = rows_of(graph, in[1], in[0]->ne[1]);
         break;
-    default:
-        g_assert_not_reached();
+    default: g_assert_not_reached();
     }
 }
 
@@ -161,11 +160,13 @@ static void infer_attention(struct graph *graph, struct graph_node *node)
     struct graph_tensor *const *in = node->in;
     switch (node->op) {
     case GRAPH_OP_ROPE:
-        NEED(in[0]->n_dim == 3 && in[1]->n_dim == 3 && in[1]->ne[2] == 2 && in[1]->ne[1] * 2 <= in[0]->ne[2]);
+        NEED(in[0]->n_dim == 3 && in[1]->n_dim == 3 && in[1]->ne[2] == 2 &&
+             in[1]->ne[1] * 2 <= in[0]->ne[2]);
         node->out[0] = like(graph, in[0]);
         break;
     case GRAPH_OP_KV_STORE:
-        NEED(graph_row_len(in[0]) == graph_row_len(in[2]) && graph_row_len(in[1]) == graph_row_len(in[3]));
+        NEED(graph_row_len(in[0]) == graph_row_len(in[2]) &&
+             graph_row_len(in[1]) == graph_row_len(in[3]));
         NEED(in[4]->dtype == NAWI_DTYPE_I32);
         break;
     case GRAPH_OP_ATTEND:
@@ -175,11 +176,11 @@ static void infer_attention(struct graph *graph, struct graph_node *node)
         node->out[0] = like(graph, in[0]);
         break;
     case GRAPH_OP_ATTEND_TILE:
-        NEED(same_shape(in[0], in[1]) && same_shape(in[0], in[2]) && in[0]->n_dim == 3 && node->group > 0);
+        NEED(same_shape(in[0], in[1]) && same_shape(in[0], in[2]) && in[0]->n_dim == 3 &&
+             node->group > 0);
         node->out[0] = like(graph, in[0]);
         break;
-    default:
-        g_assert_not_reached();
+    default: g_assert_not_reached();
     }
 }
 
@@ -189,22 +190,24 @@ static void infer_experts(struct graph *graph, struct graph_node *node)
     const struct graph_tensor *x = in[0];
     switch (node->op) {
     case GRAPH_OP_MOE_MATMUL:
-        NEED(in[0]->n_dim == 3 && last_extent(in[1]) == in[0]->ne[2] && in[2]->dtype == NAWI_DTYPE_I32);
+        NEED(in[0]->n_dim == 3 && last_extent(in[1]) == in[0]->ne[2] &&
+             in[2]->dtype == NAWI_DTYPE_I32);
         NEED(in[1]->n_dim == 2 || in[1]->ne[1] == in[2]->ne[1]);
         node->out[0] = add_tensor(graph, NAWI_DTYPE_F32, in[2]->count, 3,
                                   (int64_t[]){in[2]->ne[0], in[2]->ne[1], in[0]->ne[1]});
         break;
     case GRAPH_OP_ROUTE:
         NEED(node->n_used >= 1 && node->n_used <= x->ne[1]);
-        node->out[0] = add_tensor(graph, NAWI_DTYPE_I32, x->count, 2, (int64_t[]){x->ne[0], node->n_used});
-        node->out[1] = add_tensor(graph, NAWI_DTYPE_F32, x->count, 2, (int64_t[]){x->ne[0], node->n_used});
+        node->out[0] =
+            add_tensor(graph, NAWI_DTYPE_I32, x->count, 2, (int64_t[]){x->ne[0], node->n_used});
+        node->out[1] =
+            add_tensor(graph, NAWI_DTYPE_F32, x->count, 2, (int64_t[]){x->ne[0], node->n_used});
         break;
     case GRAPH_OP_JOIN:
         NEED(x->n_dim == 3 && (node->n_in == 1 || in[1]->ne[1] == x->ne[2]));
         node->out[0] = rows_of(graph, x, x->ne[2]);
         break;
-    default:
-        g_assert_not_reached();
+    default: g_assert_not_reached();
     }
 }
 
@@ -217,15 +220,16 @@ static void infer_tower(struct graph *graph, struct graph_node *node)
     switch (node->op) {
     case GRAPH_OP_TILE_ROWS:
         NEED(in[1]->ne[0] == x->ne[1] && in[2]->ne[1] == x->ne[1] && in[2]->ne[0] == x->ne[0] + 1);
-        node->out[0] = add_tensor(graph, NAWI_DTYPE_F32, x->count, 2, (int64_t[]){x->ne[0] + 1, x->ne[1]});
+        node->out[0] =
+            add_tensor(graph, NAWI_DTYPE_F32, x->count, 2, (int64_t[]){x->ne[0] + 1, x->ne[1]});
         break;
     case GRAPH_OP_SHUFFLE:
         NEED(grid > 0 && factor > 0 && grid % factor == 0 && x->ne[0] == grid * grid + 1);
-        node->out[0] = add_tensor(graph, NAWI_DTYPE_F32, x->count, 2,
-                                  (int64_t[]){grid * grid / (factor * factor), x->ne[1] * factor * factor});
+        node->out[0] =
+            add_tensor(graph, NAWI_DTYPE_F32, x->count, 2,
+                       (int64_t[]){grid * grid / (factor * factor), x->ne[1] * factor * factor});
         break;
-    default:
-        g_assert_not_reached();
+    default: g_assert_not_reached();
     }
 }
 
@@ -235,20 +239,13 @@ static void infer(struct graph *graph, struct graph_node *node)
     case GRAPH_OP_ROPE:
     case GRAPH_OP_KV_STORE:
     case GRAPH_OP_ATTEND:
-    case GRAPH_OP_ATTEND_TILE:
-        infer_attention(graph, node);
-        break;
+    case GRAPH_OP_ATTEND_TILE: infer_attention(graph, node); break;
     case GRAPH_OP_MOE_MATMUL:
     case GRAPH_OP_ROUTE:
-    case GRAPH_OP_JOIN:
-        infer_experts(graph, node);
-        break;
+    case GRAPH_OP_JOIN: infer_experts(graph, node); break;
     case GRAPH_OP_TILE_ROWS:
-    case GRAPH_OP_SHUFFLE:
-        infer_tower(graph, node);
-        break;
-    default:
-        infer_dense(graph, node);
+    case GRAPH_OP_SHUFFLE: infer_tower(graph, node); break;
+    default: infer_dense(graph, node);
     }
 }
 
@@ -260,7 +257,8 @@ struct graph_tensor *graph_add(struct graph *graph, const struct graph_node *spe
     while (node->n_in < GRAPH_MAX_INPUTS && node->in[node->n_in])
         node->n_in++;
     node->n_out = ops[node->op].outputs;
-    g_assert(!graph->sealed && node->n_in >= ops[node->op].least && node->n_in <= ops[node->op].most);
+    g_assert(!graph->sealed && node->n_in >= ops[node->op].least &&
+             node->n_in <= ops[node->op].most);
     infer(graph, node);
     for (int i = 0; i < node->n_out; i++)
         node->out[i]->producer = node->index;
@@ -309,8 +307,8 @@ struct graph_tensor *graph_find(const struct graph *graph, const char *name)
 static void print_tensor(GString *text, const struct graph_tensor *t)
 {
     static const char *const counts[] = {"", "row*", "out*", "tile*"};
-    g_string_append_printf(text, " %s%%%d %s[%s", t->name, t->index, nawi_dtype_get_info(t->dtype)->name,
-                           counts[t->count]);
+    g_string_append_printf(text, " %s%%%d %s[%s", t->name, t->index,
+                           nawi_dtype_get_info(t->dtype)->name, counts[t->count]);
     for (int i = 0; i < t->n_dim; i++)
         g_string_append_printf(text, "%s%" G_GINT64_FORMAT, i ? ", " : "", t->ne[i]);
     g_string_append_c(text, ']');
@@ -321,7 +319,8 @@ char *graph_print(const struct graph *graph)
     GString *text = g_string_new(NULL);
     for (guint i = 0; i < graph->nodes->len; i++) {
         const struct graph_node *node = g_ptr_array_index(graph->nodes, i);
-        g_string_append_printf(text, "%u @%d layer %d %s", i, node->device, node->layer, ops[node->op].name);
+        g_string_append_printf(text, "%u @%d layer %d %s", i, node->device, node->layer,
+                               ops[node->op].name);
         for (int j = 0; j < node->n_in; j++)
             print_tensor(text, node->in[j]);
         g_string_append(text, " →");

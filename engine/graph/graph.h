@@ -1,8 +1,9 @@
 /* A graph: tensors and the nodes that make them, in an order that can be run from first to last.
  *
- * Built by an arch, sealed once, then immutable but for the places of its tensors, which belong to the planner. Shapes
- * are inferred and checked as nodes are added: a graph that does not fit together is the builder's fault (g_error);
- * whether a file's tensors have the right shapes is checked before, by the arch.
+ * Built by an arch, sealed once, then immutable but for the places of its tensors, which belong to
+ * the planner. Shapes are inferred and checked as nodes are added: a graph that does not fit
+ * together is the builder's fault (g_error); whether a file's tensors have the right shapes is
+ * checked before, by the arch.
  *
  * Owner thread while building; any thread may read a sealed graph. */
 #pragma once
@@ -20,13 +21,13 @@ struct graph_node {
     int n_in, n_out;
     struct graph_tensor *in[GRAPH_MAX_INPUTS];
     struct graph_tensor *out[GRAPH_MAX_OUTPUTS];
-    float eps;        /* norms */
-    float scale;      /* attention */
-    int64_t n_used;   /* ROUTE */
-    int64_t group;    /* ATTEND_TILE: rows of a tile; SHUFFLE: side of the grid */
-    int64_t factor;   /* SHUFFLE */
-    int64_t split;    /* MATMUL: the result is [n, split, m / split]; 0: [n, m] */
-    bool half;        /* ROPE */
+    float eps;      /* norms */
+    float scale;    /* attention */
+    int64_t n_used; /* ROUTE */
+    int64_t group;  /* ATTEND_TILE: rows of a tile; SHUFFLE: side of the grid */
+    int64_t factor; /* SHUFFLE */
+    int64_t split;  /* MATMUL: the result is [n, split, m / split]; 0: [n, m] */
+    bool half;      /* ROPE */
 };
 
 struct graph;
@@ -36,11 +37,12 @@ void graph_destroy(struct graph *graph);
 
 /* Leaves. name is copied. ne [n_dim]. */
 struct graph_tensor *graph_add_leaf(struct graph *graph, enum graph_role role, const char *name,
-                                    enum nawi_dtype dtype, enum graph_count count, int n_dim, const int64_t *ne);
+                                    enum nawi_dtype dtype, enum graph_count count, int n_dim,
+                                    const int64_t *ne);
 
-/* Adds a node; the operation's parameters are fields of spec, whose in[] and op are set by the caller and whose other
- * book-keeping is filled here. Returns the first output, or NULL for an operation without one; the second by
- * graph_get_node(…)->out[1]. */
+/* Adds a node; the operation's parameters are fields of spec, whose in[] and op are set by the
+ * caller and whose other book-keeping is filled here. Returns the first output, or NULL for an
+ * operation without one; the second by graph_get_node(…)->out[1]. */
 struct graph_tensor *graph_add(struct graph *graph, const struct graph_node *spec);
 
 /* Keeps a tensor to the end of a run: its role becomes OUTPUT. */
@@ -54,7 +56,8 @@ int graph_count_tensors(const struct graph *graph);
 struct graph_node *graph_get_node(const struct graph *graph, int index);
 struct graph_tensor *graph_get_tensor(const struct graph *graph, int index);
 const struct graph_sizes *graph_get_most(const struct graph *graph);
-struct graph_tensor *graph_find(const struct graph *graph, const char *name); /* a leaf or kept tensor; or NULL */
+struct graph_tensor *graph_find(const struct graph *graph,
+                                const char *name); /* a leaf or kept tensor; or NULL */
 
 const char *graph_op_name(enum graph_op op);
 /* One line per node, for people. Freed by the caller. */

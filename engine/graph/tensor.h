@@ -1,8 +1,8 @@
 /* A tensor of a graph: what it is (dtype, shape) and, once planned, where it lies on each device.
  *
- * Shapes are outermost first. The outermost extent may be a run-time count: ne[0] * sizes[count] rows in a run that has
- * those sizes. Nothing here is a host pointer: a place is (buffer, offset), and only the buffer's own backend can look
- * inside. */
+ * Shapes are outermost first. The outermost extent may be a run-time count: ne[0] * sizes[count]
+ * rows in a run that has those sizes. Nothing here is a host pointer: a place is (buffer, offset),
+ * and only the buffer's own backend can look inside. */
 #pragma once
 
 #include "engine/file/dtype.h"
@@ -49,9 +49,10 @@ struct graph_tensor {
     int64_t ne[GRAPH_MAX_DIMS];           /* outermost first; 1 beyond n_dim */
     int64_t stride_bytes[GRAPH_MAX_DIMS]; /* outermost first; innermost: one block */
     struct graph_place place[GRAPH_MAX_DEVICES];
-    const struct graph_tensor *scale;     /* of a weight: one F32 per output row; or NULL */
-    const struct graph_place *parts;      /* of experts that are tensors of their own: [ne[0]], device 0; or NULL */
-    int producer;                         /* node that makes it; -1: none */
+    const struct graph_tensor *scale; /* of a weight: one F32 per output row; or NULL */
+    const struct graph_place
+        *parts;   /* of experts that are tensors of their own: [ne[0]], device 0; or NULL */
+    int producer; /* node that makes it; -1: none */
 };
 
 /* Extent of the outermost dimension in a run. */
@@ -61,7 +62,10 @@ static inline int64_t graph_rows(const struct graph_tensor *t, const struct grap
 }
 
 /* Values of one outermost row. */
-static inline int64_t graph_row_len(const struct graph_tensor *t) { return t->ne[1] * t->ne[2] * t->ne[3]; }
+static inline int64_t graph_row_len(const struct graph_tensor *t)
+{
+    return t->ne[1] * t->ne[2] * t->ne[3];
+}
 
 /* Bytes of a dense tensor in a run of these sizes. */
 static inline int64_t graph_bytes(const struct graph_tensor *t, const struct graph_sizes *sizes)

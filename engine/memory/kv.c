@@ -1,5 +1,6 @@
-/* Page tables over two pools. The ring of local layers is long enough for all that a micro-batch can see: the rest of a
- * chunk before it and the batch itself; one page more where chunks do not begin on pages. */
+/* Page tables over two pools. The ring of local layers is long enough for all that a micro-batch
+ * can see: the rest of a chunk before it and the batch itself; one page more where chunks do not
+ * begin on pages. */
 #include "engine/memory/kv.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ int64_t kv_count_local_pages(const struct kv_shape *shape)
     int64_t whole = kv_count_global_pages(shape);
     if (shape->chunk_tok == 0 || shape->chunk_tok >= shape->context_tok)
         return whole;
-    int64_t ring = pages_of(shape->chunk_tok + shape->batch_tok) + (shape->chunk_tok % KV_PAGE_TOK != 0);
+    int64_t ring =
+        pages_of(shape->chunk_tok + shape->batch_tok) + (shape->chunk_tok % KV_PAGE_TOK != 0);
     return MIN(ring, whole);
 }
 
@@ -47,7 +49,10 @@ void kv_pool_grow(struct kv_pool *pool, int64_t n_page)
 }
 
 int64_t kv_pool_get_size(const struct kv_pool *pool) { return pool->n_page; }
-int64_t kv_pool_get_used(const struct kv_pool *pool) { return pool->n_page - (int64_t)pool->free->len; }
+int64_t kv_pool_get_used(const struct kv_pool *pool)
+{
+    return pool->n_page - (int64_t)pool->free->len;
+}
 
 bool *kv_pool_map_used(const struct kv_pool *pool)
 {
@@ -74,10 +79,11 @@ static void give_page(struct kv_pool *pool, int32_t *page)
     *page = -1;
 }
 
-void kv_table_init(struct kv_table *table, const struct kv_shape *shape, struct kv_pool *global_pool,
-                   struct kv_pool *local_pool)
+void kv_table_init(struct kv_table *table, const struct kv_shape *shape,
+                   struct kv_pool *global_pool, struct kv_pool *local_pool)
 {
-    *table = (struct kv_table){.shape = *shape, .global_pool = global_pool, .local_pool = local_pool};
+    *table =
+        (struct kv_table){.shape = *shape, .global_pool = global_pool, .local_pool = local_pool};
     table->n_global = kv_count_global_pages(shape);
     table->n_local = kv_count_local_pages(shape);
     table->global = g_new(int32_t, table->n_global);

@@ -1,4 +1,5 @@
-/* Greedy placement of lifetimes, largest first. Quadratic in the number of tensors, which is some thousands at most. */
+/* Greedy placement of lifetimes, largest first. Quadratic in the number of tensors, which is some
+ * thousands at most. */
 #include "engine/memory/scratch.h"
 
 #include <glib.h>
