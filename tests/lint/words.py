@@ -10,7 +10,6 @@ TOOLS = [
     "clau|de",
     "chat|gpt",
     "co|pilot",
-    "ai assis|tant",
     "language model wr|ote",
     "this ses|sion",
     "my ses|sion",
