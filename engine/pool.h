@@ -7,6 +7,8 @@
 
 #include "engine/error.h"
 
+#include <stdint.h>
+
 struct pool;
 
 /* chunk in [0, n_chunk); thread in [0, pool_get_size()). */
