@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -389,8 +390,21 @@ void nawi_vision_patches_from_chw(const struct nawi_media_spec *spec, int n_tile
 
 /* ── The rest ── */
 
-bool nawi_vision_init(GError **error) { return picture_start(error); }
-void nawi_vision_finish(void) { picture_stop(); }
+static atomic_bool started;
+
+bool nawi_vision_init(GError **error)
+{
+    bool ok = picture_start(error);
+    if (ok)
+        atomic_store(&started, true);
+    return ok;
+}
+
+void nawi_vision_finish(void)
+{
+    if (atomic_exchange(&started, false))
+        picture_stop();
+}
 
 bool nawi_vision_write_png(const uint8_t *rgb, int width_px, int height_px, const char *path,
                            GError **error)
