@@ -1,4 +1,5 @@
-/* Which table of kernels this processor runs: each tier's is filled once, from ref upward, and kept. */
+/* Which table of kernels this processor runs: each tier's is filled once, from ref upward, and
+ * kept. */
 #include "engine/cpu/kernels.h"
 
 #include <glib.h>
@@ -7,16 +8,14 @@
 static struct kernels tables[KERNEL_TIER_COUNT];
 static enum kernel_tier best;
 
+#ifdef NAWI_HAVE_AVX2
 static bool has_avx2(void)
 {
-#ifdef NAWI_HAVE_AVX2
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
-           __builtin_cpu_supports("bmi2");
-#else
-    return false;
-#endif
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
 }
+#endif
 
 static void fill(void)
 {

@@ -1,7 +1,9 @@
-/* The plain truth of every kernel: weights dequantised exactly, activations as floats, sums in double.
+/* The plain truth of every kernel: weights dequantised exactly, activations as floats, sums in
+ * double.
  *
- * Nothing here is fast on purpose. A tier is right when it agrees with this file within its tolerance, and this file is
- * right when it agrees with independent numbers (tests/check, tests/golden). */
+ * Nothing here is fast on purpose. A tier is right when it agrees with this file within its
+ * tolerance, and this file is right when it agrees with independent numbers (tests/check,
+ * tests/golden). */
 #include "engine/cpu/kernels.h"
 
 #include <math.h>
@@ -12,11 +14,12 @@ enum { CHUNK = 256, COLUMNS = 16, ATTEND_VALUES = 256 };
 static void prepare_f32(int64_t n, const float *x, void *y) { memcpy(y, x, (size_t)n * sizeof *x); }
 
 /* Values [first, first + n) of row r of the weights. */
-static void unpack(const struct kernel_matmul *args, enum nawi_dtype dtype, int64_t r, int64_t first, int64_t n,
-                   float *out)
+static void unpack(const struct kernel_matmul *args, enum nawi_dtype dtype, int64_t r,
+                   int64_t first, int64_t n, float *out)
 {
     const struct nawi_dtype_info *info = nawi_dtype_get_info(dtype);
-    const char *at = args->w + r * args->w_row_bytes + first / info->block_len * args->w_block_bytes;
+    const char *at =
+        args->w + r * args->w_row_bytes + first / info->block_len * args->w_block_bytes;
     if (args->w_block_bytes == info->block_bytes) {
         info->dequant(n, at, out);
         return;
@@ -59,8 +62,11 @@ static void multiply(const struct kernel_matmul *args, enum nawi_dtype dtype)
 }
 
 /* One entry for each dtype, since an entry of the table does not carry its dtype. */
-#define X(name, id, len, bytes)                                                                                        \
-    static void multiply_##name(const struct kernel_matmul *args) { multiply(args, NAWI_DTYPE_##name); }
+#define X(name, id, len, bytes)                                                                    \
+    static void multiply_##name(const struct kernel_matmul *args)                                  \
+    {                                                                                              \
+        multiply(args, NAWI_DTYPE_##name);                                                         \
+    }
 NAWI_DTYPES(X)
 #undef X
 
@@ -74,7 +80,8 @@ static void rms_norm(int64_t n, float eps, const float *x, const float *w, float
         y[i] = (float)((double)x[i] * scale * (w ? (double)w[i] : 1));
 }
 
-static void layer_norm(int64_t n, float eps, const float *x, const float *w, const float *b, float *y)
+static void layer_norm(int64_t n, float eps, const float *x, const float *w, const float *b,
+                       float *y)
 {
     double mean = 0;
     double variance = 0;
@@ -85,7 +92,8 @@ static void layer_norm(int64_t n, float eps, const float *x, const float *w, con
         variance += ((double)x[i] - mean) * ((double)x[i] - mean);
     double scale = 1 / sqrt(variance / (double)n + (double)eps);
     for (int64_t i = 0; i < n; i++)
-        y[i] = (float)(((double)x[i] - mean) * scale * (w ? (double)w[i] : 1) + (b ? (double)b[i] : 0));
+        y[i] = (float)(((double)x[i] - mean) * scale * (w ? (double)w[i] : 1) +
+                       (b ? (double)b[i] : 0));
 }
 
 static void rope(int64_t n_head, int64_t d, int64_t n_rot, bool half, const float *turn, float *x)
@@ -116,7 +124,8 @@ static void gelu(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) {
         double v = (double)x[i];
-        y[i] = (float)(v * 0.5 * erfc(-v * 0.70710678118654752440)); /* 1 + erf(z) without loss for z < 0 */
+        y[i] = (float)(v * 0.5 *
+                       erfc(-v * 0.70710678118654752440)); /* 1 + erf(z) without loss for z < 0 */
     }
 }
 
@@ -153,7 +162,8 @@ static double score(const struct kernel_attend *args, int h, int64_t position)
     return sum * (double)args->scale;
 }
 
-/* Two passes, the largest score first; the second is repeated for each ATTEND_VALUES values of a head. */
+/* Two passes, the largest score first; the second is repeated for each ATTEND_VALUES values of a
+ * head. */
 static void attend(const struct kernel_attend *args)
 {
     for (int h = 0; h < args->n_q; h++) {
@@ -217,9 +227,9 @@ void kernels_fill_ref(struct kernels *table)
         .attend = attend,
         .route = route,
     };
-#define X(dtype, id, len, bytes)                                                                                       \
-    table->act[NAWI_DTYPE_##dtype] = KERNEL_ACT_F32;                                                                   \
-    table->matmul[NAWI_DTYPE_##dtype] = multiply_##dtype;                                                              \
+#define X(dtype, id, len, bytes)                                                                   \
+    table->act[NAWI_DTYPE_##dtype] = KERNEL_ACT_F32;                                               \
+    table->matmul[NAWI_DTYPE_##dtype] = multiply_##dtype;                                          \
     table->dequant[NAWI_DTYPE_##dtype] = nawi_dtype_get_info(NAWI_DTYPE_##dtype)->dequant;
     NAWI_DTYPES(X)
 #undef X
