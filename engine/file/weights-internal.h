@@ -16,6 +16,7 @@ struct nawi_weights {
     GPtrArray *list;     /* struct nawi_weight *, listed ones in file order */
     GHashTable *by_name; /* name → struct nawi_weight * */
     GPtrArray *memory;   /* what lives as long: see weights_keep() */
+    GPtrArray *warnings; /* char *, for weights_get_warnings() */
 };
 
 /* Maps a file (again, if it was mapped before). Its index, or -1 with error. */
@@ -40,3 +41,10 @@ void weights_set_plain(struct nawi_weight *weight);
 
 /* Memory from g_malloc() that is freed with weights; returns it. */
 void *weights_keep(struct nawi_weights *weights, void *memory);
+
+/* A sentence for the person about something odd that does not stop the model; taken over
+ * (g_malloc). */
+void weights_warn(struct nawi_weights *weights, char *sentence);
+
+/* The reader of GGUF files and their shards: weights-gguf.c. Contract as hf_open(). */
+bool weights_open_gguf(struct nawi_weights *weights, const char *path, GError **error);
