@@ -224,7 +224,8 @@ bool literal_has_unique_keys(const struct literal *items, size_t n_item)
     bool is_unique = true;
     for (size_t i = 0; i < n_item; i++)
         keys[i] = items[i].key;
-    qsort(keys, n_item, sizeof *keys, compare_keys);
+    if (n_item > 1)
+        qsort(keys, n_item, sizeof *keys, compare_keys);
     for (size_t i = 1; i < n_item && is_unique; i++)
         is_unique = compare_keys(&keys[i - 1], &keys[i]) != 0;
     g_free(keys);
