@@ -241,39 +241,23 @@ static void drop_tower(struct hf *hf)
     }
 }
 
-static void keep_notes(struct hf *hf, GPtrArray *sentences)
-{
-    if (sentences->len == 0)
-        return;
-    struct meta_string *strings = g_new(struct meta_string, sentences->len);
-    for (guint i = 0; i < sentences->len; i++) {
-        char *text = weights_keep(hf->weights, g_strdup(sentences->pdata[i]));
-        strings[i] = (struct meta_string){.text = text, .n_bytes = (uint32_t)strlen(text)};
-    }
-    const struct meta_array array = {.type = META_STRING, .n = sentences->len, .strings = strings};
-    meta_set_array(hf->weights->meta, "nawi.notes", &array);
-}
-
 static void conclude(struct hf *hf)
 {
-    g_autoptr(GPtrArray) sentences = g_ptr_array_new_with_free_func(g_free);
+    struct nawi_weights *weights = hf->weights;
     if (hf->tensors.n_unknown > 0)
-        g_ptr_array_add(
-            sentences,
-            g_strdup_printf("%" G_GINT64_FORMAT
-                            " tensors have names that mean nothing here, the first is %s",
-                            hf->tensors.n_unknown, hf->tensors.first_unknown));
-    if (meta_has(hf->weights->meta, "clip.has_vision_encoder") && hf->tensors.n_tower == 0) {
+        weights_warn(weights, g_strdup_printf("%" G_GINT64_FORMAT " of its tensors mean nothing to "
+                                              "this program, the first is %s",
+                                              hf->tensors.n_unknown, hf->tensors.first_unknown));
+    if (meta_has(weights->meta, "clip.has_vision_encoder") && hf->tensors.n_tower == 0) {
         drop_tower(hf);
-        g_ptr_array_add(sentences,
-                        g_strdup("config.json describes a vision tower, but the files hold none"));
+        weights_warn(weights,
+                     g_strdup("config.json describes a vision tower, but the files hold none"));
     }
-    keep_notes(hf, sentences);
     const int n_file = (int)hf->sources->len;
-    g_free(hf->weights->format);
-    hf->weights->format = g_strdup_printf("safetensors, %d file%s", n_file, n_file == 1 ? "" : "s");
+    g_free(weights->format);
+    weights->format = g_strdup_printf("safetensors, %d file%s", n_file, n_file == 1 ? "" : "s");
     g_autofree char *name = g_path_get_basename(hf->real);
-    meta_set_string(hf->weights->meta, "general.name", name, strlen(name));
+    meta_set_string(weights->meta, "general.name", name, strlen(name));
 }
 
 /* ── Files ───────────────────────────────────────────────────────────────────────────────────── */

@@ -7,8 +7,8 @@
  * is an entry of the folder; a link is followed inside the folder, and to the "blobs" of a
  * download cache beside "snapshots", nowhere else.
  *
- * A tensor whose name says nothing to this program is listed under that name. What a person
- * should know and nobody else would say is put into the key nawi.notes, an array of sentences. */
+ * A tensor whose name says nothing to this program is listed under that name, and a warning says
+ * so. */
 #pragma once
 
 #include "engine/file/weights-internal.h"
