@@ -320,6 +320,7 @@ static int run(const struct options *options, struct terminal *terminal)
     const char *path = g_ptr_array_index(options->arguments, 0); /* NULL: none */
     if (!work_find_model(options, path, &model, &error))
         return terminal_fail(terminal, error);
+    model.params.n_batch = (int)MAX(options->n_batch, 0);
     int64_t start = g_get_monotonic_time();
     bench.model = nawi_model_open(&model.params, terminal->cancel, &error);
     bench.load_s = seconds_since(start);

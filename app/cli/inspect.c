@@ -4,9 +4,9 @@
  * run; then the model is opened as any command would open it, which is the check. Nothing of the
  * weights is read but what that opens. */
 #include "app/cli/commands.h"
-#include "app/cli/output.h"
 #include "app/cli/terminal.h"
 #include "app/cli/work.h"
+#include "engine/file/npy.h"
 #include "engine/file/weights.h"
 
 #include <string.h>
@@ -72,7 +72,7 @@ static struct nawi_weight slice(const struct nawi_weight *weight, int64_t first,
 /* Dequantises in pieces of the outermost dimension, so that a large tensor needs no memory of
  * its size. */
 static bool write_values(const struct inspection *inspection, const struct nawi_weight *weight,
-                         struct output_npy *npy, GError **error)
+                         struct nawi_npy_writer *writer, GError **error)
 {
     int64_t inner = weight->n_dim > 1 ? count_values(weight) / MAX(weight->ne[0], 1) : 1;
     int64_t step = MAX(((int64_t)4 << 20) / MAX(inner, 1), 1);
@@ -93,7 +93,7 @@ static bool write_values(const struct inspection *inspection, const struct nawi_
         struct nawi_weight part = slice(weight, first, n, &scale);
         weights_dequant(&part, values);
         sound = !nawi_cancel_check(inspection->terminal->cancel, error) &&
-                output_npy_write(npy, values, n * inner, error);
+                nawi_npy_append(writer, values, n * inner, error);
     }
     g_free(values);
     return sound;
@@ -120,11 +120,12 @@ static bool take_tensor(const struct inspection *inspection, GError **error)
         g_free(names);
         return false;
     }
-    struct output_npy npy;
-    if (!output_npy_open(&npy, inspection->options->out, "<f4", weight->n_dim, weight->ne, error))
+    struct nawi_npy_writer *writer =
+        nawi_npy_begin(inspection->options->out, NAWI_NPY_F32, weight->n_dim, weight->ne, error);
+    if (!writer)
         return false;
-    bool sound = write_values(inspection, weight, &npy, error);
-    return output_npy_close(&npy, sound, error) && sound;
+    bool sound = write_values(inspection, weight, writer, error);
+    return nawi_npy_end(writer, sound ? error : NULL) && sound;
 }
 
 /* ── The listing ─────────────────────────────────────────────────────────────────────────────── */

@@ -59,7 +59,7 @@ static const struct option_row rows[] = {
      "a picture for the patch tokens; may be given again"},
     {"tiles", 0, OPTION_LIST, PLACE(tiles), 0, 0, OPTIONS_EVAL, "T.npy",
      "normalised tiles, float32 [n, 3, side, side], after all --picture; may be given again"},
-    {"batch", 0, OPTION_INT, PLACE(n_batch), 1, 1 << 20, OPTIONS_EVAL, "N",
+    {"batch", 0, OPTION_INT, PLACE(n_batch), 1, 1 << 20, OPTIONS_EVAL | OPTIONS_BENCH, "N",
      "evaluate N tokens at a time [512]"},
     {"logits", 0, OPTION_TEXT, PLACE(logits), 0, 0, OPTIONS_EVAL, "OUT.npy",
      "write float32 [n_tok, n_vocab]"},
