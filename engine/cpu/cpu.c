@@ -112,9 +112,11 @@ static void measure(const struct cpu_backend *cpu, struct cpu_program *program)
         const struct graph_node *node =
             graph_get_node(program->base.graph, program->base.first + i);
         if (node->op == GRAPH_OP_MATMUL || node->op == GRAPH_OP_MOE_MATMUL) {
-            int64_t n = graph_rows(node->in[1], most) * graph_row_len(node->in[1]);
-            enum kernel_act act = cpu->kernels->act[node->in[0]->dtype];
-            program->act_bytes = MAX(program->act_bytes, kernel_act_bytes(act, n));
+            const struct graph_tensor *w = node->in[0];
+            int64_t k = w->ne[w->n_dim - 1];
+            int64_t n = graph_rows(node->in[1], most) * graph_row_len(node->in[1]) / k;
+            int64_t row_bytes = kernel_act_bytes(cpu->kernels->act[w->dtype], k);
+            program->act_bytes = MAX(program->act_bytes, n * row_bytes);
         }
         if (node->op == GRAPH_OP_MOE_MATMUL) {
             program->n_slot =

@@ -49,7 +49,8 @@ static float *evaluate(struct nawi_model *model, const int32_t *tokens, int n, G
     for (int i = 0; i < n; i++)
         rows[i] = (struct nawi_row){session, tokens[i], NULL, 0, true};
     for (int first = 0; first < n;) {
-        int piece = most == 0 ? n : MIN(n - first, g_rand_int_range(rand, 1, most + 1));
+        int piece = most == 0 ? n : g_rand_int_range(rand, 1, most + 1);
+        piece = MIN(piece, n - first);
         nawi_model_evaluate(model, rows + first, piece, logits + first * v, NULL, NULL, &error);
         g_assert_no_error(error);
         first += piece;
