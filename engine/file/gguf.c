@@ -85,12 +85,12 @@ static bool fail(struct reader *r, int code, const char *format, ...)
 static bool take(struct reader *r, uint64_t n, const char *what, const uint8_t **bytes)
 {
     const uint64_t left = r->n_bytes - r->at;
+    *bytes = r->base + r->at;
     if (n > left)
         return fail(r, NAWI_ERROR_FORMAT,
                     "the file ends inside %s: expected %" G_GUINT64_FORMAT
                     " more bytes, found %" G_GUINT64_FORMAT,
                     what, n, left);
-    *bytes = r->base + r->at;
     r->at += n;
     return true;
 }
