@@ -279,6 +279,25 @@ static bool parse_layers(const struct nawi_json_at *at, const struct text *t,
            check_layer_types(at, t->n_layer, has_rope, error);
 }
 
+/* Ids of the ends and the beginning are rows of the embedding. */
+static bool check_ids(const struct nawi_json_at *at, const struct nawi_meta *meta, int64_t n_vocab,
+                      GError **error)
+{
+    const struct meta_array *ends;
+    int64_t id = 0;
+    if (!meta_get_int(meta, "tokenizer.ggml.bos_token_id", 0, INT64_MAX, &id, error) ||
+        !meta_get_array(meta, "tokenizer.ggml.eos_token_ids", META_INT, &ends, error))
+        return false;
+    const char *key = id < n_vocab ? "eos_token_id" : "bos_token_id";
+    for (uint64_t i = 0; ends && id < n_vocab && i < ends->n; i++)
+        id = ends->ints[i];
+    if (id < n_vocab)
+        return true;
+    return nawi_json_fault(
+        at, key, error,
+        "expected ids below vocab_size %" G_GINT64_FORMAT ", found %" G_GINT64_FORMAT, n_vocab, id);
+}
+
 static bool parse_llama4(const struct nawi_json_at *at, struct nawi_meta *meta,
                          struct config_facts *facts, int64_t *width, GError **error)
 {
@@ -303,6 +322,8 @@ static bool parse_llama4(const struct nawi_json_at *at, struct nawi_meta *meta,
         !parse_layers(at, &t, meta, error) || !parse_temperature(at, meta, error) ||
         !nawi_json_get_int(at, "attention_chunk_size", 1, CONTEXT_MOST, &chunk, error) ||
         !nawi_json_get_bool(at, "use_qk_norm", &norm, error))
+        return false;
+    if (!check_ids(at, meta, t.n_vocab, error))
         return false;
     set_sizes(meta, "llama4", &t, &facts->rope);
     meta_set_int(meta, "llama4.expert_feed_forward_length", t.n_ff_expert);
@@ -330,6 +351,8 @@ static bool parse_llama(const struct nawi_json_at *at, struct nawi_meta *meta,
         !nawi_json_get_int(at, "intermediate_size", 1, WIDTH_MOST, &t.n_ff, error) ||
         !check_habits(at, "attention_bias", error) || !check_habits(at, "mlp_bias", error) ||
         !config_parse_rope(at, 10000.0, &facts->rope, error))
+        return false;
+    if (!check_ids(at, meta, t.n_vocab, error))
         return false;
     set_sizes(meta, "llama", &t, &facts->rope);
     meta_set_bool(meta, "llama.rope.half", true);

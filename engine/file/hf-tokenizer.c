@@ -448,8 +448,13 @@ static bool set_named_id(struct build *b, const struct nawi_json_at *config, con
 /* Ids that config.json and generation_config.json gave must name tokens. */
 static bool check_ids(const struct build *b, const struct nawi_json_at *top, GError **error)
 {
-    const char *const keys[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-                                "tokenizer.ggml.padding_token_id"};
+    const char *const keys[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"};
+    int64_t pad = 0;
+    if (!meta_get_int(b->meta, "tokenizer.ggml.padding_token_id", INT64_MIN, INT64_MAX, &pad,
+                      error))
+        return false;
+    if (pad < 0 || pad >= b->n) /* nothing is padded here, and published files do say so */
+        meta_remove(b->meta, "tokenizer.ggml.padding_token_id");
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         int64_t id = 0;
         if (!meta_get_int(b->meta, keys[i], INT64_MIN, INT64_MAX, &id, error))
