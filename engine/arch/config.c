@@ -140,6 +140,7 @@ bool block_config(const struct nawi_weights *weights, struct arch_config *c, GEr
 {
     const struct nawi_meta *meta = weights_get_meta((struct nawi_weights *)weights);
     c->eps = 1e-5;
+    c->temper_length = 1; /* no layer is tempered */
     c->context_tok = 8192;
     if (!need_int(meta, "block_count", ARCH_MAX_LAYERS, &c->n_layer, error) ||
         !need_int(meta, "embedding_length", ARCH_MAX_WIDTH, &c->n_embd, error) ||
