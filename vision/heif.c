@@ -1,40 +1,59 @@
-/* HEIF (ISO/IEC 23008-12) as AVIF and HEIC use it: boxes, read here for the sides alone. The
- * primary item's extent (ispe) is the picture's; every extent in the file is held to the limits,
- * since tiles of a grid, alpha planes and thumbnails have their own, and so are the sides that a
- * grid or an overlay states in its data. Turns (irot, imir) are applied by libheif, and EXIF has no
- * say by the standard: so the turn that remains is always 1. */
+/* HEIF (ISO/IEC 23008-12) as AVIF and HEIC use it, read for the sides alone: what a decoder would
+ * allocate is settled before it runs. The primary item's extent (ispe) is the picture's. Every
+ * extent is held to the limits, since tiles of a grid, alpha planes and thumbnails have their own;
+ * so are the sides that a grid or an overlay states, the sides that the AV1 and HEVC streams state,
+ * which must not go beyond their items' extents, and the sum of a grid's tiles, since one item may
+ * be referred to thousands of times.
+ *
+ * Turns (irot, imir) are applied by libheif, and EXIF has no say by the standard: the turn that
+ * remains is always 1. */
 #include "vision/bytes.h"
 #include "vision/container.h"
+#include "vision/stream.h"
 
 #include <string.h>
 
 enum {
     MAX_PROPERTIES = 4096,
+    MAX_ITEMS = 16384,
+    MAX_CODED_SLACK_PX = 128, /* coded sides are whole blocks, and cut by the stream itself */
 };
 
 struct box {
     char type[4];
-    const uint8_t *body;
+    const uint8_t *body; /* NULL: absent */
     size_t n;
 };
 
+/* Big-endian fields one after the other; is_short is set, and zeros are read, when they run out. */
+struct cursor {
+    const uint8_t *at;
+    size_t left;
+    bool is_short;
+};
+
 struct extent {
-    uint32_t width, height;
+    uint32_t width, height; /* 0 x 0: none */
+};
+
+struct item {
+    char type[4];
+    struct extent extent;
 };
 
 struct meta {
-    uint32_t primary;
-    bool has_primary;
-    struct box associations; /* body NULL: absent */
-    struct extent
-        extents[MAX_PROPERTIES]; /* by property, from 0; 0 x 0 for properties of other kinds */
+    const uint8_t *file;
+    size_t n_file;
+    const struct nawi_vision_limits *limits;
+    struct box pitm, iinf, iprp, iloc, iref, idat;
+    struct extent extents[MAX_PROPERTIES]; /* by property, from 0 */
     size_t n_property;
+    unsigned length_sizes; /* of HEVC units in items: a set of bits 1 << bytes, of all hvcC */
+    GHashTable *items;     /* id → struct item */
+    uint64_t work_bytes;   /* of items looked at */
 };
 
-static bool is_type(const struct box *box, const char *type)
-{
-    return memcmp(box->type, type, 4) == 0;
-}
+static bool is_type(const char type[4], const char *wanted) { return memcmp(type, wanted, 4) == 0; }
 
 /* The box at *at of bytes [n], and *at behind it. False at the end or where a length is impossible.
  * A box that says it is longer than what is left is cut to it. */
@@ -62,96 +81,312 @@ static bool next_box(const uint8_t *bytes, size_t n, size_t *at, struct box *out
     return true;
 }
 
-static bool find_box(const uint8_t *bytes, size_t n, const char *type, struct box *out)
+static struct cursor open_box(const struct box *box)
 {
-    size_t at = 0;
-    while (next_box(bytes, n, &at, out))
-        if (is_type(out, type))
-            return true;
-    return false;
+    return (struct cursor){.at = box->body, .left = box->n};
 }
 
-/* pitm: version, flags, item id of 16 or 32 bits. */
-static void read_primary(const struct box *box, struct meta *meta)
+/* n bytes, 0 to 8. */
+static uint64_t take(struct cursor *c, unsigned n)
 {
-    if (box->n >= 6 && box->body[0] == 0)
-        meta->primary = bytes_be16(box->body + 4);
-    else if (box->n >= 8)
-        meta->primary = bytes_be32(box->body + 4);
-    else
+    uint64_t value = 0;
+    if (c->left < n) {
+        c->is_short = true;
+        c->left = 0;
+        return 0;
+    }
+    for (unsigned i = 0; i < n; i++)
+        value = value << 8 | c->at[i];
+    c->at += n;
+    c->left -= n;
+    return value;
+}
+
+static struct item *find_item(const struct meta *meta, uint64_t id)
+{
+    return id <= UINT32_MAX ? g_hash_table_lookup(meta->items, GUINT_TO_POINTER((guint)id)) : NULL;
+}
+
+static bool check_sides(const struct meta *meta, uint64_t width, uint64_t height, GError **error)
+{
+    return container_check_sides((int64_t)MIN(width, INT32_MAX), (int64_t)MIN(height, INT32_MAX),
+                                 "one of its pictures", meta->limits, error);
+}
+
+/* ── Properties ── */
+
+/* hvcC: 21 bytes, the size of lengths, arrays of parameter sets. */
+static void read_hevc_setup(const struct box *box, struct meta *meta, struct stream_sides *sides)
+{
+    struct cursor c = open_box(box);
+    if (c.left < 23)
         return;
-    meta->has_primary = true;
+    c.at += 21;
+    c.left -= 21;
+    meta->length_sizes |= 1u << ((take(&c, 1) & 3) + 1);
+    uint64_t n_array = take(&c, 1);
+    for (uint64_t i = 0; i < n_array && !c.is_short; i++) {
+        take(&c, 1);
+        uint64_t n_unit = take(&c, 2);
+        for (uint64_t k = 0; k < n_unit && !c.is_short; k++) {
+            size_t length = (size_t)take(&c, 2);
+            size_t n = MIN(length, c.left);
+            stream_add_hevc(c.at, n, sides);
+            c.at += n;
+            c.left -= n;
+        }
+    }
 }
 
-/* ipco: one box for each property. */
-static bool read_properties(const struct box *container, const struct nawi_vision_limits *limits,
-                            struct meta *meta, GError **error)
+static bool read_property(const struct box *box, struct meta *meta, GError **error)
 {
-    size_t at = 0;
-    struct box box;
-    while (next_box(container->body, container->n, &at, &box)) {
-        if (meta->n_property == MAX_PROPERTIES)
-            return container_fault(error, "more than %d item properties", MAX_PROPERTIES);
-        if (is_type(&box, "ispe") && box.n >= 12) {
-            struct extent *extent = &meta->extents[meta->n_property];
-            extent->width = bytes_be32(box.body + 4);
-            extent->height = bytes_be32(box.body + 8);
-            if (!container_check_sides(extent->width, extent->height, "one of its pictures", limits,
-                                       error))
-                return false;
+    struct stream_sides sides = {0};
+    if (is_type(box->type, "ispe")) {
+        struct cursor c = open_box(box);
+        take(&c, 4);
+        uint64_t width = take(&c, 4);
+        uint64_t height = take(&c, 4);
+        if (!check_sides(meta, width, height, error))
+            return false;
+        meta->extents[meta->n_property] = (struct extent){(uint32_t)width, (uint32_t)height};
+    } else if (is_type(box->type, "hvcC"))
+        read_hevc_setup(box, meta, &sides);
+    else if (is_type(box->type, "av1C") && box->n > 4)
+        stream_add_av1(box->body + 4, box->n - 4, &sides);
+    return sides.width == 0 || check_sides(meta, sides.width, sides.height, error);
+}
+
+/* ipma: for each item an id, a count and that many property numbers from 1. The first extent is the
+ * item's. */
+static void read_associations(const struct box *box, struct meta *meta)
+{
+    struct cursor c = open_box(box);
+    uint64_t head = take(&c, 4);
+    unsigned id_bytes = head >> 24 ? 4 : 2;
+    unsigned link_bytes = head & 1 ? 2 : 1;
+    uint64_t n_item = take(&c, 4);
+    for (uint64_t i = 0; i < n_item && !c.is_short; i++) {
+        struct item *item = find_item(meta, take(&c, id_bytes));
+        uint64_t n_link = take(&c, 1);
+        for (uint64_t k = 0; k < n_link; k++) {
+            uint64_t link = take(&c, link_bytes) & (link_bytes == 2 ? 0x7FFF : 0x7F);
+            if (item && item->extent.width == 0 && link >= 1 && link <= meta->n_property)
+                item->extent = meta->extents[link - 1];
         }
-        meta->n_property += 1;
+    }
+}
+
+static bool read_properties(struct meta *meta, GError **error)
+{
+    struct box box, child;
+    size_t at = 0;
+    while (next_box(meta->iprp.body, meta->iprp.n, &at, &box)) {
+        size_t inner = 0;
+        while (is_type(box.type, "ipco") && next_box(box.body, box.n, &inner, &child)) {
+            if (meta->n_property == MAX_PROPERTIES)
+                return container_fault(error, "more than %d item properties", MAX_PROPERTIES);
+            if (!read_property(&child, meta, error))
+                return false;
+            meta->n_property += 1;
+        }
+    }
+    at = 0;
+    while (next_box(meta->iprp.body, meta->iprp.n, &at, &box))
+        if (is_type(box.type, "ipma"))
+            read_associations(&box, meta);
+    return true;
+}
+
+/* ── Items ── */
+
+/* iinf: a count of 16 or 32 bits and infe boxes; of these, versions 2 and 3 have a type. */
+static bool read_items(struct meta *meta, GError **error)
+{
+    struct box box;
+    size_t at = meta->iinf.n > 0 && meta->iinf.body[0] ? 8 : 6;
+    while (next_box(meta->iinf.body, meta->iinf.n, &at, &box)) {
+        struct cursor c = open_box(&box);
+        unsigned version = (unsigned)(take(&c, 4) >> 24);
+        uint32_t id = (uint32_t)take(&c, version == 2 ? 2 : 4);
+        take(&c, 2);
+        if (!is_type(box.type, "infe") || version < 2 || version > 3 || c.left < 4)
+            continue;
+        if (g_hash_table_size(meta->items) == MAX_ITEMS)
+            return container_fault(error, "more than %d items", MAX_ITEMS);
+        struct item *item = g_new0(struct item, 1);
+        memcpy(item->type, c.at, 4);
+        g_hash_table_insert(meta->items, GUINT_TO_POINTER(id), item);
     }
     return true;
 }
 
-/* ipma: for each item an id, a count and that many property numbers from 1. The primary item's
- * extent, or NULL. */
-static const struct extent *find_extent(const struct meta *meta)
+/* The sides that a grid or an overlay states: behind version, flags and the numbers of rows and
+ * columns, or behind the colour of the ground. */
+static bool check_derived(const struct meta *meta, const struct item *item, const uint8_t *data,
+                          size_t n, GError **error)
 {
-    const uint8_t *p = meta->associations.body;
-    size_t n = meta->associations.n;
-    if (!p || n < 8)
-        return NULL;
-    size_t id_bytes = p[0] == 0 ? 2 : 4;
-    size_t link_bytes = p[3] & 1 ? 2 : 1;
-    uint32_t n_item = bytes_be32(p + 4);
-    size_t at = 8;
-    for (uint32_t i = 0; i < n_item && n - at > id_bytes; i++) {
-        uint32_t id = id_bytes == 2 ? bytes_be16(p + at) : bytes_be32(p + at);
-        size_t n_link = p[at + id_bytes];
-        at += id_bytes + 1;
-        if (n_link * link_bytes > n - at)
-            return NULL;
-        for (size_t k = 0; k < n_link && id == meta->primary; k++) {
-            uint32_t link =
-                link_bytes == 2 ? bytes_be16(p + at + 2 * k) & 0x7FFF : p[at + k] & 0x7Fu;
-            if (link >= 1 && link <= meta->n_property && meta->extents[link - 1].width)
-                return &meta->extents[link - 1];
-        }
-        at += n_link * link_bytes;
-    }
-    return NULL;
+    struct cursor c = {.at = data, .left = n};
+    unsigned side_bytes = take(&c, 2) & 1 ? 4 : 2;
+    take(&c, is_type(item->type, "grid") ? 2 : 8);
+    uint64_t width = take(&c, side_bytes);
+    uint64_t height = take(&c, side_bytes);
+    if (c.is_short)
+        return container_fault(error, "a grid or overlay that is cut short");
+    return check_sides(meta, width, height, error);
 }
 
-static bool read_meta(const struct box *box, const struct nawi_vision_limits *limits,
-                      struct meta *meta, GError **error)
+static bool check_stream(const struct meta *meta, const struct item *item, const uint8_t *data,
+                         size_t n, GError **error)
 {
-    struct box child, grandchild;
-    size_t at = 4; /* version and flags */
-    while (next_box(box->body, box->n, &at, &child)) {
-        if (is_type(&child, "pitm"))
-            read_primary(&child, meta);
-        if (!is_type(&child, "iprp"))
-            continue;
-        size_t inner = 0;
-        while (next_box(child.body, child.n, &inner, &grandchild)) {
-            if (is_type(&grandchild, "ipco") && !read_properties(&grandchild, limits, meta, error))
-                return false;
-            if (is_type(&grandchild, "ipma") && !meta->associations.body)
-                meta->associations = grandchild;
+    struct stream_sides sides = {0};
+    if (is_type(item->type, "av01"))
+        stream_add_av1(data, n, &sides);
+    else
+        for (unsigned length_bytes = 1; length_bytes <= 4; length_bytes++)
+            if (meta->length_sizes & 1u << length_bytes)
+                stream_add_hevc_units(data, n, length_bytes, &sides);
+    if (sides.width == 0)
+        return true;
+    if (item->extent.width && (sides.width > (uint64_t)item->extent.width + MAX_CODED_SLACK_PX ||
+                               sides.height > (uint64_t)item->extent.height + MAX_CODED_SLACK_PX))
+        return container_fault(
+            error,
+            "one of its pictures says %u x %u pixels, but holds %" G_GUINT64_FORMAT
+            " x %" G_GUINT64_FORMAT,
+            item->extent.width, item->extent.height, sides.width, sides.height);
+    return check_sides(meta, sides.width, sides.height, error);
+}
+
+static bool check_data(const struct meta *meta, const struct item *item, const GByteArray *data,
+                       GError **error)
+{
+    if (is_type(item->type, "grid") || is_type(item->type, "iovl"))
+        return check_derived(meta, item, data->data, data->len, error);
+    return check_stream(meta, item, data->data, data->len, error);
+}
+
+static bool is_looked_at(const struct item *item)
+{
+    return is_type(item->type, "av01") || is_type(item->type, "hvc1") ||
+           is_type(item->type, "hev1") || is_type(item->type, "grid") ||
+           is_type(item->type, "iovl");
+}
+
+/* Adds a stretch of the file, or of idat, to an item's data; what lies outside is left out. */
+static bool add_stretch(struct meta *meta, bool in_idat, uint64_t offset, uint64_t length,
+                        GByteArray *data, GError **error)
+{
+    const uint8_t *from = in_idat ? meta->idat.body : meta->file;
+    size_t n = in_idat ? meta->idat.n : meta->n_file;
+    if (offset >= n)
+        return true;
+    size_t part = (size_t)MIN(length ? length : n, n - offset);
+    meta->work_bytes += part;
+    if (meta->work_bytes > 2 * (uint64_t)meta->n_file)
+        return container_fault(error, "items that share their data");
+    g_byte_array_append(data, from + offset, (guint)part);
+    return true;
+}
+
+struct location_form {
+    unsigned version, offset_bytes, length_bytes, base_bytes, index_bytes;
+};
+
+/* One item of iloc. */
+static bool read_location(struct meta *meta, const struct location_form *form, struct cursor *c,
+                          GByteArray *data, GError **error)
+{
+    const struct item *item = find_item(meta, take(c, form->version < 2 ? 2 : 4));
+    unsigned method = form->version ? (unsigned)take(c, 2) & 15 : 0;
+    take(c, 2); /* a file of its own: never followed */
+    uint64_t base = take(c, form->base_bytes);
+    uint64_t n_stretch = take(c, 2);
+    bool wanted = item && is_looked_at(item) && method <= 1;
+    g_byte_array_set_size(data, 0);
+    for (uint64_t i = 0; i < n_stretch && !c->is_short; i++) {
+        take(c, form->index_bytes);
+        uint64_t offset = base + take(c, form->offset_bytes);
+        uint64_t length = take(c, form->length_bytes);
+        if (wanted && !c->is_short && !add_stretch(meta, method == 1, offset, length, data, error))
+            return false;
+    }
+    return !wanted || c->is_short || check_data(meta, item, data, error);
+}
+
+static bool read_locations(struct meta *meta, GError **error)
+{
+    struct cursor c = open_box(&meta->iloc);
+    struct location_form form = {.version = (unsigned)(take(&c, 4) >> 24)};
+    unsigned sizes = (unsigned)take(&c, 2);
+    form.offset_bytes = sizes >> 12 & 15;
+    form.length_bytes = sizes >> 8 & 15;
+    form.base_bytes = sizes >> 4 & 15;
+    form.index_bytes = form.version ? sizes & 15 : 0;
+    if (form.offset_bytes > 8 || form.length_bytes > 8 || form.base_bytes > 8 ||
+        form.index_bytes > 8)
+        return container_fault(error, "offsets of more than 8 bytes");
+    uint64_t n_item = take(&c, form.version < 2 ? 2 : 4);
+    GByteArray *data = g_byte_array_new();
+    bool ok = true;
+    for (uint64_t i = 0; i < n_item && !c.is_short && ok; i++)
+        ok = read_location(meta, &form, &c, data, error);
+    g_byte_array_unref(data);
+    return ok;
+}
+
+/* iref: for each derived item (dimg) the items that it is made of, whose pixels are added up. */
+static bool check_references(const struct meta *meta, GError **error)
+{
+    struct box box;
+    unsigned id_bytes = meta->iref.n > 0 && meta->iref.body[0] ? 4 : 2;
+    size_t at = 4;
+    int64_t pixels = 0;
+    while (next_box(meta->iref.body, meta->iref.n, &at, &box)) {
+        struct cursor c = open_box(&box);
+        take(&c, id_bytes);
+        uint64_t n_id = take(&c, 2);
+        for (uint64_t i = 0; i < n_id && !c.is_short && is_type(box.type, "dimg"); i++) {
+            const struct item *item = find_item(meta, take(&c, id_bytes));
+            pixels += item ? (int64_t)item->extent.width * item->extent.height : 0;
         }
     }
+    if (pixels <= 2 * meta->limits->pixels)
+        return true;
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+                "its pictures are made of %.1f million pixels: more than the %.1f million allowed",
+                (double)pixels / 1e6, 2 * (double)meta->limits->pixels / 1e6);
+    return false;
+}
+
+/* ── The whole ── */
+
+static void find_boxes(const struct box *box, struct meta *meta)
+{
+    const struct {
+        const char *type;
+        struct box *place;
+    } wanted[] = {{"pitm", &meta->pitm}, {"iinf", &meta->iinf}, {"iprp", &meta->iprp},
+                  {"iloc", &meta->iloc}, {"iref", &meta->iref}, {"idat", &meta->idat}};
+    struct box child;
+    size_t at = 4; /* version and flags */
+    while (next_box(box->body, box->n, &at, &child))
+        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+            if (is_type(child.type, wanted[i].type) && !wanted[i].place->body)
+                *wanted[i].place = child;
+}
+
+static bool read_primary(const struct meta *meta, struct container *out, GError **error)
+{
+    struct cursor c = open_box(&meta->pitm);
+    uint64_t head = take(&c, 4);
+    uint64_t id = take(&c, head >> 24 ? 4 : 2);
+    const struct item *item = find_item(meta, id);
+    if (c.is_short || !item)
+        return container_fault(error, "no main picture (pitm) among its items");
+    if (item->extent.width == 0)
+        return container_fault(error, "no size (ispe) for its main picture");
+    out->width_px = (int)item->extent.width;
+    out->height_px = (int)item->extent.height;
     return true;
 }
 
@@ -159,18 +394,22 @@ bool container_read_heif(uint8_t *bytes, size_t n, const struct nawi_vision_limi
                          struct container *out, GError **error)
 {
     struct box box;
-    if (!find_box(bytes, n, "meta", &box))
+    size_t at = 0;
+    bool found = false;
+    while (!found && next_box(bytes, n, &at, &box))
+        found = is_type(box.type, "meta");
+    if (!found)
         return container_fault(error, "no box that describes pictures (meta)");
     struct meta *meta = g_new0(struct meta, 1);
-    bool ok = read_meta(&box, limits, meta, error);
-    const struct extent *extent = ok ? find_extent(meta) : NULL;
-    if (ok && !extent)
-        ok = container_fault(error, meta->has_primary ? "no size (ispe) for its main picture"
-                                                      : "no main picture (pitm)");
-    if (ok) {
-        out->width_px = (int)extent->width;
-        out->height_px = (int)extent->height;
-    }
+    meta->file = bytes;
+    meta->n_file = n;
+    meta->limits = limits;
+    meta->items = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    find_boxes(&box, meta);
+    bool ok = read_items(meta, error) && read_properties(meta, error) &&
+              read_locations(meta, error) && check_references(meta, error) &&
+              read_primary(meta, out, error);
+    g_hash_table_destroy(meta->items);
     g_free(meta);
     return ok;
 }

@@ -277,7 +277,8 @@ static void test_cut(void)
 static void damage(GByteArray *bytes, GRand *random)
 {
     guint32 at = below(random, bytes->len);
-    guint32 n = MIN(1 + below(random, 64), bytes->len - at);
+    guint32 wanted = 1 + below(random, 64);
+    guint32 n = MIN(wanted, bytes->len - at);
     switch (below(random, 5)) {
     case 0: memset(bytes->data + at, 0, n); break;
     case 1: memset(bytes->data + at, 0xFF, n); break;
