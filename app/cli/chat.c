@@ -288,8 +288,10 @@ static void run_slash(struct chat *chat, const char *said)
     }
     const char *near = options_nearest(name, names, G_N_ELEMENTS(names));
     char *shown = nawi_quote(name, n_name);
-    terminal_say(chat->terminal, "no command %s; %s%s", shown,
-                 near ? "did you mean /" : "/help lists them", near ? near : "");
+    if (near)
+        terminal_say(chat->terminal, "no command %s; did you mean /%s?", shown, near);
+    else
+        terminal_say(chat->terminal, "no command %s; /help lists them", shown);
     g_free(shown);
     g_free(name);
 }

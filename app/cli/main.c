@@ -11,7 +11,7 @@
 /* In the order in which the help lists them. */
 static const struct command *const commands[] = {
     &command_caption, &command_ask,    &command_chat, &command_look,  &command_inspect,
-    &command_tokens,  &command_prompt, &command_eval, &command_bench,
+    &command_tokens,  &command_prompt, &command_eval, &command_synth, &command_bench,
 };
 
 static const struct command *find(const char *name)
