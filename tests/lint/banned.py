@@ -14,9 +14,8 @@ UNSAFE = (
 PRINTING = "printf puts putchar vprintf fprintf vfprintf fputs g_print g_printerr perror".split()
 ASSERTS = "assert g_assert g_assert_true g_assert_nonnull g_return_if_fail g_error".split()
 PARSERS = (
-    "engine/file/gguf*.c",
+    "engine/file/gguf.c",
     "engine/file/safetensors*.c",
-    "engine/file/npy*.c",
     "engine/file/json*.c",
     "engine/file/config*.c",
     "engine/text/tokenizer-*.c",

@@ -13,7 +13,7 @@ import lint
 STEMS = {
     "engine/cpu": ("kernels",),
     "engine/graph": ("graph",),
-    "engine/arch": ("arch",),
+    "engine/arch": ("block",),
 }
 GENERATED = ("__", "_fini", "_init")  # a sanitizer's or the compiler's own
 
