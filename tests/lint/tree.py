@@ -46,8 +46,8 @@ def look_at_builds(tree):
         folder = posixpath.dirname(path)
         for call in CALLS.findall(text):
             own = [source for source in SOURCE.findall(call) if "/" not in source]
-            stems = [posixpath.splitext(source)[0] for source in own]
-            if own != sorted(own) and stems != sorted(stems):
+            families = [re.split(r"[-.]", source)[0] for source in own]
+            if families != sorted(families):
                 yield path, f"sources out of order: {' '.join(own)}"
         named |= {
             posixpath.normpath(posixpath.join(folder, source)) for source in SOURCE.findall(text)
