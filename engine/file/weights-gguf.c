@@ -94,29 +94,32 @@ static bool add_tensor(struct nawi_weights *weights, const struct gguf_tensor *t
     return done;
 }
 
-/* Maps one file and adds its tensors, whose number is added to *n_tensor; keys go into meta. */
-static bool add_file(struct nawi_weights *weights, const char *path, struct nawi_meta *meta,
-                     int64_t *n_tensor, GError **error)
+/* Maps one file and reads its header; keys go into meta. */
+static struct gguf *map_file(struct nawi_weights *weights, const char *path, struct nawi_meta *meta,
+                             int *file, GError **error)
 {
-    const int file = weights_add_file(weights, path, error);
-    if (file < 0)
-        return false;
+    *file = weights_add_file(weights, path, error);
+    if (*file < 0)
+        return NULL;
+    const struct mapping *mapping = &g_array_index(weights->files, struct mapping, *file);
+    return gguf_parse(path, mapping->base, mapping->n_bytes, meta, error);
+}
+
+/* Adds the tensors of a file that was found to be in its place. */
+static bool add_tensors(struct nawi_weights *weights, const struct gguf *gguf, int file,
+                        GError **error)
+{
     const struct mapping *mapping = &g_array_index(weights->files, struct mapping, file);
-    struct gguf *gguf = gguf_parse(path, mapping->base, mapping->n_bytes, meta, error);
-    if (!gguf)
-        return false;
-    bool good = true;
-    for (guint i = 0; good && i < gguf_count(gguf); i++)
-        good = add_tensor(weights, gguf_get(gguf, i), file, error);
+    for (guint i = 0; i < gguf_count(gguf); i++)
+        if (!add_tensor(weights, gguf_get(gguf, i), file, error))
+            return false;
     if (gguf_get_trailing(gguf) > 0)
         weights_warn(weights, g_strdup_printf("%s: %" G_GUINT64_FORMAT
                                               " bytes behind the last tensor belong to nothing",
-                                              path, gguf_get_trailing(gguf)));
+                                              mapping->path, gguf_get_trailing(gguf)));
     if (!weights->format)
         weights->format = g_strdup_printf("GGUF %u", gguf_get_version(gguf));
-    *n_tensor += gguf_count(gguf);
-    gguf_free(gguf);
-    return good;
+    return true;
 }
 
 /* Compares what shard number no (from 0) says of itself with its name and with the first. */
@@ -140,28 +143,25 @@ static bool check_split(const char *path, const struct split *found, const struc
     return true;
 }
 
-/* Keys of a later shard go into a table of their own, and with it when the shard is read. */
-static bool add_later(struct nawi_weights *weights, const char *path, const struct split *expected,
+/* Adds the shard that expected says; of the first one, the number of tensors is learnt. */
+static bool add_shard(struct nawi_weights *weights, const char *path, struct split *expected,
                       int64_t *n_tensor, GError **error)
 {
-    struct nawi_meta *meta = meta_create(path);
+    struct nawi_meta *meta = expected->no == 0 ? weights->meta : meta_create(path);
     struct split found;
-    const bool good = add_file(weights, path, meta, n_tensor, error) &&
-                      read_split(meta, &found, error) && check_split(path, &found, expected, error);
-    meta_destroy(meta);
+    int file = -1;
+    struct gguf *gguf = map_file(weights, path, meta, &file, error);
+    bool good = gguf && read_split(meta, &found, error);
+    if (good && expected->no == 0)
+        expected->n_tensor = found.n_tensor;
+    good = good && check_split(path, &found, expected, error) &&
+           add_tensors(weights, gguf, file, error);
+    if (good)
+        *n_tensor += gguf_count(gguf);
+    gguf_free(gguf);
+    if (meta != weights->meta)
+        meta_destroy(meta); /* keys of later shards are of no use */
     return good;
-}
-
-/* The first shard, whose keys are the model's; *first is what it says of itself. */
-static bool add_first(struct nawi_weights *weights, const char *path, struct split *first,
-                      int64_t *n_tensor, GError **error)
-{
-    struct split found;
-    if (!add_file(weights, path, weights->meta, n_tensor, error) ||
-        !read_split(weights->meta, &found, error))
-        return false;
-    first->n_tensor = found.n_tensor;
-    return check_split(path, &found, first, error);
 }
 
 static bool add_shards(struct nawi_weights *weights, const char *path, size_t n_prefix, int count,
@@ -173,8 +173,7 @@ static bool add_shards(struct nawi_weights *weights, const char *path, size_t n_
     for (int i = 0; good && i < count; i++) {
         char *shard = g_strdup_printf("%.*s-%05d-of-%05d.gguf", (int)n_prefix, path, i + 1, count);
         expected.no = i;
-        good = i == 0 ? add_first(weights, shard, &expected, &n_tensor, error)
-                      : add_later(weights, shard, &expected, &n_tensor, error);
+        good = add_shard(weights, shard, &expected, &n_tensor, error);
         g_free(shard);
     }
     if (!good)
@@ -199,18 +198,20 @@ static bool add_shards(struct nawi_weights *weights, const char *path, size_t n_
 static bool add_single(struct nawi_weights *weights, const char *path, GError **error)
 {
     struct split split;
-    int64_t n_tensor = 0;
-    if (!add_file(weights, path, weights->meta, &n_tensor, error) ||
-        !read_split(weights->meta, &split, error))
-        return false;
-    if (split.count <= 1 && split.no == 0)
-        return true;
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                "%s: shard %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
-                " of a model; expected a name that ends in -%05d-of-%05d.gguf, by which the others "
-                "are found",
-                path, split.no + 1, split.count, (int)split.no + 1, (int)split.count);
-    return false;
+    int file = -1;
+    struct gguf *gguf = map_file(weights, path, weights->meta, &file, error);
+    bool good = gguf && read_split(weights->meta, &split, error);
+    if (good && (split.count > 1 || split.no > 0)) {
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "%s: shard %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+                    " of a model; expected a name that ends in -%05d-of-%05d.gguf, by which the "
+                    "others are found",
+                    path, split.no + 1, split.count, (int)split.no + 1, (int)split.count);
+        good = false;
+    }
+    good = good && add_tensors(weights, gguf, file, error);
+    gguf_free(gguf);
+    return good;
 }
 
 bool weights_open_gguf(struct nawi_weights *weights, const char *path, GError **error)
