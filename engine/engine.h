@@ -5,12 +5,14 @@
  *
  * All types are opaque but plain values. Strings are UTF-8. Nothing here reads pictures, prints, or
  * knows of windows; pictures come as struct nawi_media (media.h), made by vision. Text doors:
- * text/tokenizer.h, text/chat.h, text/sample.h, text/prompts.h, text/tools.h, included here. */
+ * text/tokenizer.h, text/chat.h, text/conversation.h, text/sample.h, text/prompts.h, text/tools.h,
+ * included here. */
 #pragma once
 
 #include "engine/error.h"
 #include "engine/media.h"
 #include "engine/text/chat.h"
+#include "engine/text/conversation.h"
 #include "engine/text/prompts.h"
 #include "engine/text/sample.h"
 #include "engine/text/tokenizer.h"

@@ -12,7 +12,8 @@ static void read_id(const struct nawi_meta *meta, const char *key, int64_t *id)
     g_assert_no_error(error);
 }
 
-static const struct meta_array *read_array(const struct nawi_meta *meta, const char *key, enum meta_type type)
+static const struct meta_array *read_array(const struct nawi_meta *meta, const char *key,
+                                           enum meta_type type)
 {
     const struct meta_array *array = NULL;
     GError *error = NULL;
@@ -35,7 +36,8 @@ struct nawi_tokenizer *vocabulary_open(const char *path, char **chat_template)
     GMappedFile *file = g_mapped_file_new(path, FALSE, &error);
     g_assert_no_error(error);
     struct nawi_meta *meta = meta_create(path);
-    struct gguf *gguf = gguf_parse(path, g_mapped_file_get_contents(file), g_mapped_file_get_length(file), meta, &error);
+    struct gguf *gguf = gguf_parse(path, g_mapped_file_get_contents(file),
+                                   g_mapped_file_get_length(file), meta, &error);
     g_assert_no_error(error);
     struct nawi_tokenizer_params params = nawi_tokenizer_defaults();
     params.source = path;
@@ -68,15 +70,17 @@ struct nawi_tokenizer *vocabulary_open(const char *path, char **chat_template)
     return tokenizer;
 }
 
-/* The character that stands for a byte in GPT-2's alphabet, told the way GPT-2 tells it: printable ones are themselves,
- * the others are numbered from U+0100. */
+/* The character that stands for a byte in GPT-2's alphabet, told the way GPT-2 tells it:
+ * printable ones are themselves, the others are numbered from U+0100. */
 static void append_alphabet(GString *out, int byte)
 {
     int n_unprintable = 0;
     for (int b = 0; b <= byte; b++) {
-        bool is_printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
+        bool is_printable =
+            (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
         if (b == byte)
-            g_string_append_unichar(out, is_printable ? (gunichar)b : (gunichar)(0x100 + n_unprintable));
+            g_string_append_unichar(out,
+                                    is_printable ? (gunichar)b : (gunichar)(0x100 + n_unprintable));
         n_unprintable += !is_printable;
     }
 }
@@ -84,7 +88,8 @@ static void append_alphabet(GString *out, int byte)
 struct nawi_tokenizer *vocabulary_make(const char *pre, const char *const *specials)
 {
     static const char *const words[] = {"ll", "he", "hell", "hello"};
-    static const struct nawi_token_text merges[] = {{"l l", 3}, {"h e", 3}, {"he ll", 5}, {"hell o", 6}};
+    static const struct nawi_token_text merges[] = {
+        {"l l", 3}, {"h e", 3}, {"he ll", 5}, {"hell o", 6}};
     size_t n_special = 0;
     while (specials[n_special])
         n_special++;

@@ -1,14 +1,15 @@
-/* Merging: the piece is a linked list of symbols, the pairs that have a merge wait in a heap by rank and then by place.
- * The best pair is joined and its two new neighbours are looked up; a pair whose symbols have changed since it was
- * queued is dropped when it comes up. So a piece of n bytes costs n log n, also where it is one run of 100,000 letters. */
+/* Merging: the piece is a linked list of symbols, the pairs that have a merge wait in a heap by
+ * rank and then by place. The best pair is joined and its two new neighbours are looked up; a
+ * pair whose symbols have changed since it was queued is dropped when it comes up. So a piece of
+ * n bytes costs n log n, also where it is one run of 100,000 letters. */
 #include "engine/text/bpe.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 struct merge {
-    uint64_t key;   /* left << 32 | right; UINT64_MAX: free */
-    uint32_t rank;  /* place in the list */
+    uint64_t key;  /* left << 32 | right; UINT64_MAX: free */
+    uint32_t rank; /* place in the list */
     int32_t result;
 };
 
@@ -37,18 +38,20 @@ static struct merge *find_merge(const struct bpe *bpe, int32_t left, int32_t rig
     return &bpe->merges[i];
 }
 
-static bool fail_at(GError **error, const struct nawi_tokenizer_params *params, uint64_t index, const char *what)
+static bool fail_at(GError **error, const struct nawi_tokenizer_params *params, uint64_t index,
+                    const char *what)
 {
     char *quoted = nawi_quote(params->merges[index].text, params->merges[index].n_bytes);
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: merge %" PRIu64 " of the vocabulary, %s, %s",
-                params->source, index, quoted, what);
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                "%s: merge %" PRIu64 " of the vocabulary, %s, %s", params->source, index, quoted,
+                what);
     g_free(quoted);
     return false;
 }
 
 /* Reads merge number index, "left right"; buffer is reused. */
-static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *params, uint64_t index, GString *buffer,
-                      GError **error)
+static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *params, uint64_t index,
+                      GString *buffer, GError **error)
 {
     const struct nawi_token_text *text = &params->merges[index];
     const char *space = text->n_bytes > 1 ? memchr(text->text + 1, ' ', text->n_bytes - 1) : NULL;
@@ -74,16 +77,18 @@ static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *param
     struct merge *merge = find_merge(bpe, left, right);
     if (merge->key != UINT64_MAX)
         return fail_at(error, params, index, "occurs twice");
-    *merge = (struct merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, (uint32_t)index, result};
+    *merge =
+        (struct merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, (uint32_t)index, result};
     return true;
 }
 
-struct bpe *bpe_create(const struct nawi_tokenizer_params *params, const struct vocab *vocab, GError **error)
+struct bpe *bpe_create(const struct nawi_tokenizer_params *params, const struct vocab *vocab,
+                       GError **error)
 {
     if (params->n_merge < 1 || params->n_merge > 4 * (uint64_t)VOCAB_MAX_TOKENS) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: the vocabulary has %" PRIu64 " merges, expected 1 to %d", params->source, params->n_merge,
-                    4 * VOCAB_MAX_TOKENS);
+                    "%s: the vocabulary has %" PRIu64 " merges, expected 1 to %d", params->source,
+                    params->n_merge, 4 * VOCAB_MAX_TOKENS);
         return NULL;
     }
     struct bpe *bpe = g_new0(struct bpe, 1);
@@ -96,8 +101,8 @@ struct bpe *bpe_create(const struct nawi_tokenizer_params *params, const struct 
     if (ok)
         memset(bpe->merges, 0xFF, bpe->n_slot * sizeof *bpe->merges);
     else
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory for %" PRIu64 " merges of a vocabulary",
-                    params->n_merge);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "no memory for %" PRIu64 " merges of a vocabulary", params->n_merge);
     GString *buffer = g_string_new(NULL);
     for (uint64_t i = 0; ok && i < params->n_merge; i++)
         ok = add_merge(bpe, params, i, buffer, error);
@@ -123,8 +128,8 @@ void bpe_scratch_finish(struct bpe_scratch *scratch)
     *scratch = (struct bpe_scratch){0};
 }
 
-/* Queues the pair that begins at symbol left, if it has a merge. The heap has room: it never holds more than two
- * entries for each symbol. */
+/* Queues the pair that begins at symbol left, if it has a merge. The heap has room: it never
+ * holds more than two entries for each symbol. */
 static void push_pair(const struct bpe *bpe, struct bpe_scratch *scratch, int32_t left)
 {
     const struct bpe_symbol *symbols = scratch->symbols;
@@ -134,8 +139,8 @@ static void push_pair(const struct bpe *bpe, struct bpe_scratch *scratch, int32_
     const struct merge *merge = find_merge(bpe, symbols[left].id, symbols[right].id);
     if (merge->key == UINT64_MAX)
         return;
-    struct bpe_pair pair = {(uint64_t)merge->rank << 32 | (uint32_t)left, symbols[left].id, symbols[right].id,
-                            merge->result};
+    struct bpe_pair pair = {(uint64_t)merge->rank << 32 | (uint32_t)left, symbols[left].id,
+                            symbols[right].id, merge->result};
     size_t i = scratch->n_heap++;
     while (i > 0 && scratch->heap[(i - 1) / 2].order > pair.order) {
         scratch->heap[i] = scratch->heap[(i - 1) / 2];
@@ -153,7 +158,8 @@ static struct bpe_pair pop_pair(struct bpe_scratch *scratch)
         size_t child = 2 * i + 1;
         if (child >= scratch->n_heap)
             break;
-        if (child + 1 < scratch->n_heap && scratch->heap[child + 1].order < scratch->heap[child].order)
+        if (child + 1 < scratch->n_heap &&
+            scratch->heap[child + 1].order < scratch->heap[child].order)
             child++;
         if (scratch->heap[child].order >= last.order)
             break;
@@ -174,36 +180,41 @@ static bool reserve(struct bpe_scratch *scratch, size_t n, GError **error)
     scratch->heap = g_try_new(struct bpe_pair, 2 * wanted);
     if (!scratch->symbols || !scratch->heap) {
         bpe_scratch_finish(scratch);
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory to merge a piece of text of %zu bytes", n);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "no memory to merge a piece of text of %zu bytes", n);
         return false;
     }
     scratch->n_symbol = wanted;
     return true;
 }
 
-static bool fill_symbols(const struct bpe *bpe, const char *piece, size_t n_bytes, struct bpe_symbol *symbols,
-                         GError **error)
+/* One symbol a byte. A byte that the vocabulary has no token for is left out, as published
+ * tokenizers do. */
+static size_t fill_symbols(const struct bpe *bpe, const char *piece, size_t n_bytes,
+                           struct bpe_symbol *symbols)
 {
+    size_t n = 0;
     for (size_t i = 0; i < n_bytes; i++) {
         int32_t id = vocab_find_byte(bpe->vocab, (unsigned char)piece[i]);
-        if (id == NAWI_TOKEN_NONE) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "the vocabulary has no token for the byte 0x%02X",
-                        (unsigned char)piece[i]);
-            return false;
-        }
-        symbols[i] = (struct bpe_symbol){id, (int32_t)i - 1, i + 1 < n_bytes ? (int32_t)i + 1 : -1};
+        if (id == NAWI_TOKEN_NONE)
+            continue;
+        symbols[n] = (struct bpe_symbol){id, (int32_t)n - 1, (int32_t)n + 1};
+        n++;
     }
-    return true;
+    if (n > 0)
+        symbols[n - 1].next = -1;
+    return n;
 }
 
-bool bpe_encode(const struct bpe *bpe, const char *piece, size_t n_bytes, struct bpe_scratch *scratch, GArray *ids,
-                GError **error)
+bool bpe_encode(const struct bpe *bpe, const char *piece, size_t n_bytes,
+                struct bpe_scratch *scratch, GArray *ids, GError **error)
 {
-    if (!reserve(scratch, n_bytes, error) || !fill_symbols(bpe, piece, n_bytes, scratch->symbols, error))
+    if (!reserve(scratch, n_bytes, error))
         return false;
     struct bpe_symbol *symbols = scratch->symbols;
+    size_t n = fill_symbols(bpe, piece, n_bytes, symbols);
     scratch->n_heap = 0;
-    for (size_t i = 0; i + 1 < n_bytes; i++)
+    for (size_t i = 0; i + 1 < n; i++)
         push_pair(bpe, scratch, (int32_t)i);
     while (scratch->n_heap > 0) {
         struct bpe_pair pair = pop_pair(scratch);
@@ -219,7 +230,7 @@ bool bpe_encode(const struct bpe *bpe, const char *piece, size_t n_bytes, struct
         push_pair(bpe, scratch, symbols[left].previous);
         push_pair(bpe, scratch, left);
     }
-    for (int32_t i = 0; i >= 0; i = symbols[i].next)
+    for (int32_t i = n > 0 ? 0 : -1; i >= 0; i = symbols[i].next)
         g_array_append_val(ids, symbols[i].id);
     return true;
 }

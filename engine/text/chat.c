@@ -1,4 +1,5 @@
-/* The door of chats: looks at what a chat holds, refuses what its format has no place for, and lets the format write. */
+/* The door of chats: looks at what a chat holds, refuses what its format has no place for, and
+ * lets the format write. */
 #include "engine/text/chat.h"
 
 #include "engine/text/layout.h"
@@ -10,7 +11,8 @@ int32_t nawi_chat_find_patch_token(const struct nawi_tokenizer *tokenizer)
 }
 
 /* What only llama4 writes. */
-static void check_plain(struct layout *layout, const struct nawi_chat_format *format, const struct nawi_chat *chat)
+static void check_plain(struct layout *layout, const struct nawi_chat_format *format,
+                        const struct nawi_chat *chat)
 {
     const char *what = chat->tools ? "descriptions of tools" : NULL;
     for (size_t i = 0; i < chat->n_message; i++) {
@@ -22,12 +24,14 @@ static void check_plain(struct layout *layout, const struct nawi_chat_format *fo
                 what = "a picture";
     }
     if (what)
-        layout_fail(layout, NAWI_ERROR_UNSUPPORTED, "the chat has %s, for which the chat format %s has no place", what,
+        layout_fail(layout, NAWI_ERROR_UNSUPPORTED,
+                    "the chat has %s, for which the chat format %s has no place", what,
                     format->name);
 }
 
 bool nawi_chat_encode(const struct nawi_chat_format *format, const struct nawi_tokenizer *tokenizer,
-                      const struct nawi_chat *chat, const struct nawi_media_spec *spec, GArray *ids, GError **error)
+                      const struct nawi_chat *chat, const struct nawi_media_spec *spec, GArray *ids,
+                      GError **error)
 {
     struct layout layout;
     bool is_meta = format->layout == TEMPLATE_LLAMA4 && !chat->tools;

@@ -1,5 +1,6 @@
-/* From JSON to the plain structs of a chat. Texts point into the tree of the document, which stays alive beside them;
- * what has to be written anew (arguments, descriptions of tools) is kept in a list of strings. */
+/* From JSON to the plain structs of a chat. Texts point into the tree of the document, which
+ * stays alive beside them; what has to be written anew (arguments, descriptions of tools) is
+ * kept in a list of strings. */
 #include "engine/text/conversation.h"
 
 #include "engine/text/literal.h"
@@ -25,8 +26,8 @@ struct reader {
 static bool fail(const struct reader *reader, const char *what)
 {
     if (reader->i_message > 0)
-        g_set_error(reader->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: message %zu: %s", reader->name,
-                    reader->i_message, what);
+        g_set_error(reader->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: message %zu: %s",
+                    reader->name, reader->i_message, what);
     else
         g_set_error(reader->error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: %s", reader->name, what);
     return false;
@@ -65,7 +66,8 @@ static void *keep_array(struct memory *memory, size_t n, size_t size)
     return kept;
 }
 
-static bool read_side(const struct reader *reader, const struct literal *image, const char *key, int *side)
+static bool read_side(const struct reader *reader, const struct literal *image, const char *key,
+                      int *side)
 {
     const struct literal *value = get(image, key);
     guint64 number = 0;
@@ -76,16 +78,19 @@ static bool read_side(const struct reader *reader, const struct literal *image, 
     return true;
 }
 
-static bool read_part(const struct reader *reader, const struct literal *value, struct nawi_chat_part *part)
+static bool read_part(const struct reader *reader, const struct literal *value,
+                      struct nawi_chat_part *part)
 {
     const struct literal *text = get(value, "text");
     const struct literal *thinking = get(value, "thinking");
     const struct literal *image = get(value, "image");
     if (!!text + !!thinking + !!image != 1)
-        return fail(reader, "a part of the content needs one of \"text\", \"image\" and \"thinking\"");
+        return fail(reader,
+                    "a part of the content needs one of \"text\", \"image\" and \"thinking\"");
     if (image) {
         part->kind = NAWI_CHAT_IMAGE;
-        return read_side(reader, image, "rows", &part->rows) && read_side(reader, image, "cols", &part->cols);
+        return read_side(reader, image, "rows", &part->rows) &&
+               read_side(reader, image, "cols", &part->cols);
     }
     const struct literal *said = text ? text : thinking;
     if (said->kind != LITERAL_STRING)
@@ -96,7 +101,8 @@ static bool read_part(const struct reader *reader, const struct literal *value, 
     return true;
 }
 
-static bool read_content(const struct reader *reader, const struct literal *value, struct nawi_chat_message *message)
+static bool read_content(const struct reader *reader, const struct literal *value,
+                         struct nawi_chat_message *message)
 {
     bool is_list = value && value->kind == LITERAL_LIST;
     size_t n = is_list ? value->n_item : value ? 1 : 0;
@@ -118,13 +124,15 @@ static bool read_content(const struct reader *reader, const struct literal *valu
     return true;
 }
 
-static bool read_call(const struct reader *reader, const struct literal *value, struct nawi_chat_call *call)
+static bool read_call(const struct reader *reader, const struct literal *value,
+                      struct nawi_chat_call *call)
 {
     const struct literal *function = get(value, "function");
     const struct literal *from = function ? function : value;
     const struct literal *name = get(from, "name");
     const struct literal *arguments = get(from, "arguments");
-    if (!name || name->kind != LITERAL_STRING || name->text->len == 0 || strlen(name->text->str) != name->text->len)
+    if (!name || name->kind != LITERAL_STRING || name->text->len == 0 ||
+        strlen(name->text->str) != name->text->len)
         return fail(reader, "a call in \"tool_calls\" needs a \"name\"");
     call->name = name->text->str;
     if (!arguments)
@@ -145,7 +153,8 @@ static bool read_call(const struct reader *reader, const struct literal *value, 
     return true;
 }
 
-static bool read_calls(const struct reader *reader, const struct literal *value, struct nawi_chat_message *message)
+static bool read_calls(const struct reader *reader, const struct literal *value,
+                       struct nawi_chat_message *message)
 {
     if (!value)
         return true;
@@ -162,7 +171,8 @@ static bool read_calls(const struct reader *reader, const struct literal *value,
     return true;
 }
 
-static bool read_message(const struct reader *reader, const struct literal *value, struct nawi_chat_message *message)
+static bool read_message(const struct reader *reader, const struct literal *value,
+                         struct nawi_chat_message *message)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool", "ipython", NULL};
     static const char *const stops[] = {"end_of_turn", "end_of_message", "out_of_tokens", NULL};
@@ -175,7 +185,8 @@ static bool read_message(const struct reader *reader, const struct literal *valu
     if (i_role < 0)
         return fail(reader, "\"role\" is not one of system, user, assistant and tool");
     if (i_stop < 0)
-        return fail(reader, "\"stop_reason\" is not one of end_of_turn, end_of_message and out_of_tokens");
+        return fail(reader,
+                    "\"stop_reason\" is not one of end_of_turn, end_of_message and out_of_tokens");
     message->role = i_role == 4 ? NAWI_CHAT_TOOL : (enum nawi_chat_role)i_role;
     message->stop = i_stop == 1 ? NAWI_CHAT_END_OF_MESSAGE : NAWI_CHAT_END_OF_TURN;
     return read_content(reader, get(value, "content"), message) &&

@@ -4,15 +4,16 @@
  *   ( <|header_start|>ROLE<|header_end|>\n\n CONTENT END )*
  *   <|header_start|>assistant<|header_end|>\n\n
  *
- * Without tools it is written as Meta's own code does: header, newlines, every part of a content and every call are
- * tokenised apart; END is <|eot|>, but <|eom|> behind calls, behind results of tools, and where an answer ended so. Where
- * that code writes what no parser could read back (quotes inside a Python string, two lists for two calls) it is
- * written correctly instead.
+ * Without tools it is written as Meta's own code does: header, newlines, every part of a content
+ * and every call are tokenised apart; END is <|eot|>, but <|eom|> behind calls, behind results
+ * of tools, and where an answer ended so. Where that code writes what no parser could read back
+ * (quotes inside a Python string, two lists for two calls) it is written correctly instead.
  *
- * With tools it is written as the published template does: text between control tokens is tokenised as one, descriptions
- * go into the first turn of the user, calls stand behind <|python_start|> CONTENT <|python_end|>, results are JSON
- * strings, and END is <|eot|> throughout. The template would lose pictures of that first turn and further parts of a
- * system message; here they stay, in their order.
+ * With tools it is written as the published template does: text between control tokens is
+ * tokenised as one, descriptions go into the first turn of the user, calls stand behind
+ * <|python_start|> CONTENT <|python_end|>, results are JSON strings, and END is <|eot|>
+ * throughout. The template would lose pictures of that first turn and further parts of a system
+ * message; here they stay, in their order.
  *
  * Thinking of past turns is left out in both. */
 #include "engine/text/layout.h"
@@ -41,7 +42,8 @@ static void write_start(struct layout *layout)
         layout_id(layout, bos, 1);
 }
 
-static void write_part(struct layout *layout, const struct nawi_chat_part *part, const struct nawi_media_spec *spec)
+static void write_part(struct layout *layout, const struct nawi_chat_part *part,
+                       const struct nawi_media_spec *spec)
 {
     if (part->kind == NAWI_CHAT_TEXT)
         layout_text(layout, part->text, part->n_bytes);
@@ -57,7 +59,8 @@ static void write_parts(struct layout *layout, const struct nawi_chat_message *m
 }
 
 /* Arguments as a tree, from the text of an object; the caller finishes it. */
-static bool read_arguments(struct layout *layout, const struct nawi_chat_call *call, struct literal *arguments)
+static bool read_arguments(struct layout *layout, const struct nawi_chat_call *call,
+                           struct literal *arguments)
 {
     const char *fault = NULL;
     char *quoted = nawi_quote(call->name, strlen(call->name));
@@ -68,7 +71,8 @@ static bool read_arguments(struct layout *layout, const struct nawi_chat_call *c
         fault = "not an object";
     }
     if (!ok)
-        layout_fail(layout, NAWI_ERROR_INPUT, "the arguments of a call of %s are not a JSON object: %s", quoted, fault);
+        layout_fail(layout, NAWI_ERROR_INPUT,
+                    "the arguments of a call of %s are not a JSON object: %s", quoted, fault);
     g_free(quoted);
     return ok;
 }
@@ -87,7 +91,8 @@ static void write_python_call(GString *out, const char *name, const struct liter
     g_string_append_c(out, ')');
 }
 
-/* The calls that Llama writes in ways of their own, whatever the format; false for any other tool. */
+/* The calls that Llama writes in ways of their own, whatever the format; false for any other
+ * tool. */
 static bool write_builtin(GString *out, const char *name, const struct literal *arguments)
 {
     static const char *const searches[] = {"brave_search", "wolfram_alpha", "photogen"};
@@ -108,8 +113,8 @@ static bool write_builtin(GString *out, const char *name, const struct literal *
     return false;
 }
 
-static void write_json_call(GString *out, const char *head, const char *name, const struct literal *arguments,
-                            enum literal_style style)
+static void write_json_call(GString *out, const char *head, const char *name,
+                            const struct literal *arguments, enum literal_style style)
 {
     g_string_append_printf(out, "{%s\"name\": ", head);
     literal_write_string(out, name, strlen(name), style);
@@ -146,7 +151,8 @@ static void write_calls(struct layout *layout, const struct nawi_chat_message *m
         struct literal arguments;
         if (!read_arguments(layout, &message->calls[i], &arguments))
             break;
-        write_call(out, message->calls[i].name, &arguments, tool_format, i == 0, i + 1 == message->n_call);
+        write_call(out, message->calls[i].name, &arguments, tool_format, i == 0,
+                   i + 1 == message->n_call);
         literal_finish(&arguments);
         if (tool_format == NAWI_CHAT_TOOL_PYTHON_LIST && i + 1 < message->n_call)
             continue;
@@ -156,7 +162,8 @@ static void write_calls(struct layout *layout, const struct nawi_chat_message *m
     g_string_free(out, TRUE);
 }
 
-void layout_llama4(struct layout *layout, const struct nawi_chat *chat, const struct nawi_media_spec *spec)
+void layout_llama4(struct layout *layout, const struct nawi_chat *chat,
+                   const struct nawi_media_spec *spec)
 {
     write_start(layout);
     for (size_t i = 0; i < chat->n_message; i++) {
@@ -174,7 +181,7 @@ void layout_llama4(struct layout *layout, const struct nawi_chat *chat, const st
     write_header(layout, NAWI_CHAT_ASSISTANT);
 }
 
-/* ── With tools ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── With tools ──────────────────────────────────────────────────────────────────────────────── */
 
 static void write_system(struct layout *layout, const struct nawi_chat_message *message)
 {
@@ -200,10 +207,11 @@ static void write_tools(struct layout *layout, const char *tools)
             literal_finish(&list);
         return;
     }
-    GString *out = g_string_new("Given the following functions, please respond with a JSON for a function call with "
-                                "its proper arguments that best answers the given prompt.\n\nRespond in the format "
-                                "{\"name\": function name, \"parameters\": dictionary of argument name and its "
-                                "value}.Do not use variables.\n\n");
+    GString *out = g_string_new(
+        "Given the following functions, please respond with a JSON for a function call with "
+        "its proper arguments that best answers the given prompt.\n\nRespond in the format "
+        "{\"name\": function name, \"parameters\": dictionary of argument name and its "
+        "value}.Do not use variables.\n\n");
     for (size_t i = 0; i < list.n_item; i++) {
         literal_write(out, &list.items[i], LITERAL_INDENTED);
         g_string_append(out, "\n\n");
@@ -215,7 +223,8 @@ static void write_tools(struct layout *layout, const char *tools)
 
 /* The first turn of the user, trimmed at its two ends. */
 static void write_first_user(struct layout *layout, const struct nawi_chat *chat,
-                             const struct nawi_chat_message *message, const struct nawi_media_spec *spec)
+                             const struct nawi_chat_message *message,
+                             const struct nawi_media_spec *spec)
 {
     GString *text = layout_join(message);
     bool has_images = false;
@@ -254,8 +263,9 @@ static void write_result(struct layout *layout, const struct nawi_chat_message *
     GString *out = g_string_new(NULL);
     for (size_t i = 0; i < message->n_part; i++)
         if (message->parts[i].kind == NAWI_CHAT_IMAGE)
-            layout_fail(layout, NAWI_ERROR_UNSUPPORTED, "the result of a tool has a picture, for which the chat "
-                                                        "format has no place where tools are described");
+            layout_fail(layout, NAWI_ERROR_UNSUPPORTED,
+                        "the result of a tool has a picture, for which the chat "
+                        "format has no place where tools are described");
     literal_write_string(out, text->str, text->len, LITERAL_COMPACT);
     layout_text(layout, out->str, out->len);
     g_string_free(out, TRUE);
@@ -279,15 +289,17 @@ static void write_template_message(struct layout *layout, const struct nawi_chat
     layout_control(layout, "<|eot|>");
 }
 
-void layout_llama4_tools(struct layout *layout, const struct nawi_chat *chat, const struct nawi_media_spec *spec)
+void layout_llama4_tools(struct layout *layout, const struct nawi_chat *chat,
+                         const struct nawi_media_spec *spec)
 {
     size_t i = 0;
     write_start(layout);
     if (chat->n_message > 0 && chat->messages[0].role == NAWI_CHAT_SYSTEM)
         write_system(layout, &chat->messages[i++]);
     if (i == chat->n_message || chat->messages[i].role != NAWI_CHAT_USER) {
-        layout_fail(layout, NAWI_ERROR_INPUT, "with tools, the first message behind the system prompt must be the "
-                                              "user's: it takes the descriptions");
+        layout_fail(layout, NAWI_ERROR_INPUT,
+                    "with tools, the first message behind the system prompt must be the "
+                    "user's: it takes the descriptions");
         return;
     }
     write_first_user(layout, chat, &chat->messages[i++], spec);

@@ -1,6 +1,6 @@
-/* The chat formats of Llama 3, Llama 2 and ChatML, as their published templates write them: text between control tokens
- * is tokenised as one. None of them has pictures, and tools are not written in them: a chat that has either is refused
- * before it comes here. */
+/* The chat formats of Llama 3, Llama 2 and ChatML, as their published templates write them: text
+ * between control tokens is tokenised as one. None of them has pictures, and tools are not
+ * written in them: a chat that has either is refused before it comes here. */
 #include "engine/text/layout.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static const char *get_role_name(enum nawi_chat_role role)
     return role == NAWI_CHAT_SYSTEM ? "system" : role == NAWI_CHAT_USER ? "user" : "assistant";
 }
 
-/* ── Llama 3: <|start_header_id|>ROLE<|end_header_id|>\n\nCONTENT<|eot_id|> ──────────────────────────────────────── */
+/* ── Llama 3: <|start_header_id|>ROLE<|end_header_id|>\n\nCONTENT<|eot_id|> ──────────────────── */
 
 static void write_header3(struct layout *layout, enum nawi_chat_role role)
 {
@@ -27,7 +27,8 @@ static void write_header3(struct layout *layout, enum nawi_chat_role role)
     layout_words(layout, "\n\n");
 }
 
-static void write_message3(struct layout *layout, enum nawi_chat_role role, const char *preface, const GString *text)
+static void write_message3(struct layout *layout, enum nawi_chat_role role, const char *preface,
+                           const GString *text)
 {
     write_header3(layout, role);
     layout_words(layout, preface ? preface : "");
@@ -35,7 +36,8 @@ static void write_message3(struct layout *layout, enum nawi_chat_role role, cons
     layout_control(layout, "<|eot_id|>");
 }
 
-void layout_llama3(struct layout *layout, const struct nawi_chat_format *format, const struct nawi_chat *chat)
+void layout_llama3(struct layout *layout, const struct nawi_chat_format *format,
+                   const struct nawi_chat *chat)
 {
     bool has_system = chat->n_message > 0 && chat->messages[0].role == NAWI_CHAT_SYSTEM;
     layout_control(layout, "<|begin_of_text|>");
@@ -48,13 +50,14 @@ void layout_llama3(struct layout *layout, const struct nawi_chat_format *format,
         const struct nawi_chat_message *message = &chat->messages[i];
         bool is_first_system = i == 0 && message->role == NAWI_CHAT_SYSTEM;
         GString *text = layout_join(message);
-        write_message3(layout, message->role, is_first_system ? format->system_preface : NULL, text);
+        write_message3(layout, message->role, is_first_system ? format->system_preface : NULL,
+                       text);
         g_string_free(text, TRUE);
     }
     write_header3(layout, NAWI_CHAT_ASSISTANT);
 }
 
-/* ── Llama 2: <s>[INST] <<SYS>>\nSYSTEM\n<</SYS>>\n\nQUESTION [/INST] ANSWER </s> ────────────────────────────────── */
+/* ── Llama 2: <s>[INST] <<SYS>>\nSYSTEM\n<</SYS>>\n\nQUESTION [/INST] ANSWER </s> ────────────── */
 
 void layout_llama2(struct layout *layout, const struct nawi_chat *chat)
 {
@@ -64,9 +67,11 @@ void layout_llama2(struct layout *layout, const struct nawi_chat *chat)
         const struct nawi_chat_message *message = &chat->messages[i];
         bool is_user = (i - first) % 2 == 0;
         if (message->role != (is_user ? NAWI_CHAT_USER : NAWI_CHAT_ASSISTANT)) {
-            layout_fail(layout, NAWI_ERROR_INPUT,
-                        "message %zu is the %s's, but in the chat format llama2 user and assistant take turns", i + 1,
-                        get_role_name(message->role));
+            layout_fail(
+                layout, NAWI_ERROR_INPUT,
+                "message %zu is the %s's, but in the chat format llama2 user and assistant take "
+                "turns",
+                i + 1, get_role_name(message->role));
             return;
         }
         GString *text = layout_join(message);
@@ -91,10 +96,11 @@ void layout_llama2(struct layout *layout, const struct nawi_chat *chat)
         g_string_free(text, TRUE);
     }
     if (chat->n_message == first || chat->messages[chat->n_message - 1].role != NAWI_CHAT_USER)
-        layout_fail(layout, NAWI_ERROR_INPUT, "in the chat format llama2 the last message must be the user's");
+        layout_fail(layout, NAWI_ERROR_INPUT,
+                    "in the chat format llama2 the last message must be the user's");
 }
 
-/* ── ChatML: <|im_start|>ROLE\nCONTENT<|im_end|>\n ───────────────────────────────────────────────────────────────── */
+/* ── ChatML: <|im_start|>ROLE\nCONTENT<|im_end|>\n ───────────────────────────────────────────── */
 
 static void write_message_ml(struct layout *layout, enum nawi_chat_role role, const GString *text)
 {
@@ -106,7 +112,8 @@ static void write_message_ml(struct layout *layout, enum nawi_chat_role role, co
     layout_words(layout, "\n");
 }
 
-void layout_chatml(struct layout *layout, const struct nawi_chat_format *format, const struct nawi_chat *chat)
+void layout_chatml(struct layout *layout, const struct nawi_chat_format *format,
+                   const struct nawi_chat *chat)
 {
     bool has_system = chat->n_message > 0 && chat->messages[0].role == NAWI_CHAT_SYSTEM;
     if (!has_system && chat->n_message > 0 && format->default_system) {

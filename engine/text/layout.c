@@ -1,12 +1,13 @@
-/* The pen that chat formats write with. Text is always tokenised without control tokens: whatever a person, a tool or a
- * model wrote, it cannot steer. */
+/* The pen that chat formats write with. Text is always tokenised without control tokens:
+ * whatever a person, a tool or a model wrote, it cannot steer. */
 #include "engine/text/layout.h"
 
 #include "engine/text/utf8.h"
 
 #include <string.h>
 
-void layout_init(struct layout *layout, const struct nawi_tokenizer *tokenizer, bool is_joined, GArray *ids)
+void layout_init(struct layout *layout, const struct nawi_tokenizer *tokenizer, bool is_joined,
+                 GArray *ids)
 {
     *layout = (struct layout){.tokenizer = tokenizer,
                               .ids = ids,
@@ -18,8 +19,8 @@ void layout_init(struct layout *layout, const struct nawi_tokenizer *tokenizer, 
 static void flush(struct layout *layout)
 {
     if (!layout->error && layout->run->len > 0)
-        nawi_tokenizer_encode(layout->tokenizer, layout->run->str, layout->run->len, NAWI_ENCODE_TEXT, layout->ids,
-                              &layout->error);
+        nawi_tokenizer_encode(layout->tokenizer, layout->run->str, layout->run->len,
+                              NAWI_ENCODE_TEXT, layout->ids, &layout->error);
     g_string_truncate(layout->run, 0);
 }
 
@@ -55,7 +56,8 @@ void layout_control(struct layout *layout, const char *name)
 {
     int32_t id = nawi_tokenizer_find(layout->tokenizer, name);
     if (id == NAWI_TOKEN_NONE)
-        layout_fail(layout, NAWI_ERROR_FORMAT, "the vocabulary has no token %s, which the chat format needs", name);
+        layout_fail(layout, NAWI_ERROR_FORMAT,
+                    "the vocabulary has no token %s, which the chat format needs", name);
     else
         layout_id(layout, id, 1);
 }
@@ -67,12 +69,16 @@ void layout_text(struct layout *layout, const char *text, size_t n_bytes)
         flush(layout);
 }
 
-void layout_words(struct layout *layout, const char *text) { layout_text(layout, text, strlen(text)); }
+void layout_words(struct layout *layout, const char *text)
+{
+    layout_text(layout, text, strlen(text));
+}
 
 static bool is_white(gunichar c)
 {
-    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
+           c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 const char *layout_trim(const char *text, size_t *n_bytes)
@@ -104,29 +110,34 @@ GString *layout_join(const struct nawi_chat_message *message)
     return text;
 }
 
-void layout_image(struct layout *layout, const struct nawi_chat_part *part, const struct nawi_media_spec *spec)
+void layout_image(struct layout *layout, const struct nawi_chat_part *part,
+                  const struct nawi_media_spec *spec)
 {
     int rows = part->rows;
     int cols = part->cols;
     if (!spec) {
-        layout_fail(layout, NAWI_ERROR_UNSUPPORTED, "the chat has a picture, and the model cannot see");
+        layout_fail(layout, NAWI_ERROR_UNSUPPORTED,
+                    "the chat has a picture, and the model cannot see");
         return;
     }
     if (rows < 1 || cols < 1 || rows > NAWI_MEDIA_MAX_TILES || cols > NAWI_MEDIA_MAX_TILES ||
         rows * cols > NAWI_MEDIA_MAX_TILES) {
-        layout_fail(layout, NAWI_ERROR_INPUT, "a picture has %d x %d tiles, expected 1 to %d in all", rows, cols,
+        layout_fail(layout, NAWI_ERROR_INPUT,
+                    "a picture has %d x %d tiles, expected 1 to %d in all", rows, cols,
                     NAWI_MEDIA_MAX_TILES);
         return;
     }
     int32_t patch = nawi_chat_find_patch_token(layout->tokenizer);
     int n_patch = nawi_media_tile_tokens(spec);
     if (patch == NAWI_TOKEN_NONE)
-        layout_fail(layout, NAWI_ERROR_FORMAT, "the vocabulary has no token <|patch|>, which pictures need");
+        layout_fail(layout, NAWI_ERROR_FORMAT,
+                    "the vocabulary has no token <|patch|>, which pictures need");
     layout_control(layout, "<|image_start|>");
     for (int row = 0; row < rows && rows * cols > 1; row++) {
         for (int col = 0; col < cols; col++) {
             layout_id(layout, patch, n_patch);
-            layout_control(layout, col + 1 < cols ? "<|tile_x_separator|>" : "<|tile_y_separator|>");
+            layout_control(layout,
+                           col + 1 < cols ? "<|tile_x_separator|>" : "<|tile_y_separator|>");
         }
     }
     layout_control(layout, "<|image|>");

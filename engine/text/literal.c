@@ -1,7 +1,9 @@
-/* A small reader and writer of values. Jansson is no help here: it turns numbers into doubles and 64-bit integers, and
- * what a tool is called with must reach it, and the history, digit for digit.
+/* A small reader and writer of values. Jansson is no help here: it turns numbers into doubles
+ * and 64-bit integers, and what a tool is called with must reach it, and the history, digit for
+ * digit.
  *
- * The reader walks down with a limit of depth, copies what it keeps, and knows nothing of names or calls. */
+ * The reader walks down with a limit of depth, copies what it keeps, and knows nothing of names
+ * or calls. */
 #include "engine/text/literal.h"
 
 #include "engine/text/utf8.h"
@@ -12,8 +14,8 @@
 
 void literal_skip(struct literal_reader *reader)
 {
-    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n' ||
-                                        *reader->at == '\r'))
+    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t' ||
+                                        *reader->at == '\n' || *reader->at == '\r'))
         reader->at++;
 }
 
@@ -43,7 +45,7 @@ void literal_finish(struct literal *value)
     *value = (struct literal){0};
 }
 
-/* ── Strings ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Strings ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* n hexadecimal digits, exactly. */
 static bool read_hex(struct literal_reader *reader, int n, guint32 *value)
@@ -64,7 +66,8 @@ static bool read_unicode(struct literal_reader *reader, int n_digit, GString *ou
     guint32 low;
     if (!read_hex(reader, n_digit, &c))
         return false;
-    if (c >= 0xD800 && c <= 0xDBFF && reader->end - reader->at >= 6 && memcmp(reader->at, "\\u", 2) == 0) {
+    if (c >= 0xD800 && c <= 0xDBFF && reader->end - reader->at >= 6 &&
+        memcmp(reader->at, "\\u", 2) == 0) {
         reader->at += 2;
         if (!read_hex(reader, 4, &low))
             return false;
@@ -75,8 +78,6 @@ static bool read_unicode(struct literal_reader *reader, int n_digit, GString *ou
     if ((c >= 0xD800 && c <= 0xDFFF) || c > 0x10FFFF)
         return fail(reader, "half of a surrogate pair in a string");
     g_string_append_unichar(out, c);
-    if (c == 0) /* g_string_append_unichar() stops at it */
-        g_string_append_c(out, '\0');
     return true;
 }
 
@@ -103,7 +104,8 @@ static bool read_escape(struct literal_reader *reader, GString *out)
         return read_unicode(reader, 2, out);
     if (!is_python || kind == 'N' || g_ascii_isdigit(kind))
         return fail(reader, "an unknown \\ escape in a string");
-    /* Python leaves a backslash that means nothing where it is, and drops one at the end of a line. */
+    /* Python leaves a backslash that means nothing where it is, and drops one at the end of a
+     * line. */
     if (kind != '\n') {
         g_string_append_c(out, '\\');
         reader->at--;
@@ -134,7 +136,7 @@ bool literal_read_string(struct literal_reader *reader, GString *out)
     return fail(reader, "a string without an end");
 }
 
-/* ── Numbers and words ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Numbers and words ───────────────────────────────────────────────────────────────────────── */
 
 static size_t take_digits(struct literal_reader *reader, GString *out)
 {
@@ -146,10 +148,12 @@ static size_t take_digits(struct literal_reader *reader, GString *out)
 
 static bool is_word(const struct literal_reader *reader)
 {
-    return reader->at < reader->end && (g_ascii_isalnum(*reader->at) || *reader->at == '_' || *reader->at < 0);
+    return reader->at < reader->end &&
+           (g_ascii_isalnum(*reader->at) || *reader->at == '_' || *reader->at < 0);
 }
 
-/* Digits as they stand; only what JSON has no form for is completed: a plus is dropped, a bare point gets its zero. */
+/* Digits as they stand; only what JSON has no form for is completed: a plus is dropped, a bare
+ * point gets its zero. */
 static bool read_number(struct literal_reader *reader, GString *out)
 {
     bool is_python = reader->syntax == LITERAL_PYTHON;
@@ -193,8 +197,9 @@ static bool read_word(struct literal_reader *reader, struct literal *value)
         enum literal_kind kind;
         bool is_python;
     } words[] = {
-        {"true", LITERAL_TRUE, false}, {"false", LITERAL_FALSE, false}, {"null", LITERAL_NULL, false},
-        {"True", LITERAL_TRUE, true},  {"False", LITERAL_FALSE, true},  {"None", LITERAL_NULL, true},
+        {"true", LITERAL_TRUE, false},  {"false", LITERAL_FALSE, false},
+        {"null", LITERAL_NULL, false},  {"True", LITERAL_TRUE, true},
+        {"False", LITERAL_FALSE, true}, {"None", LITERAL_NULL, true},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         size_t n = strlen(words[i].word);
@@ -208,7 +213,7 @@ static bool read_word(struct literal_reader *reader, struct literal *value)
     return fail(reader, "no value where one is expected");
 }
 
-/* ── Values ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Values ──────────────────────────────────────────────────────────────────────────────────── */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -234,7 +239,8 @@ bool literal_has_unique_keys(const struct literal *items, size_t n_item)
 
 static bool read_value(struct literal_reader *reader, int depth, struct literal *value);
 
-static bool read_member(struct literal_reader *reader, int depth, bool is_object, struct literal *value)
+static bool read_member(struct literal_reader *reader, int depth, bool is_object,
+                        struct literal *value)
 {
     if (!is_object)
         return read_value(reader, depth, value);
@@ -275,7 +281,8 @@ static bool read_items(struct literal_reader *reader, int depth, struct literal 
             continue;
         is_done = literal_take(reader, closing);
         if (!is_done && !has_comma)
-            ok = fail(reader, is_object ? "no ',' or '}' behind a member" : "no ',' or ']' behind an item");
+            ok = fail(reader,
+                      is_object ? "no ',' or '}' behind a member" : "no ',' or ']' behind an item");
     }
     value->n_item = items->len;
     value->items = (struct literal *)(void *)g_array_free(items, FALSE);
@@ -305,13 +312,17 @@ static bool read_value(struct literal_reader *reader, int depth, struct literal 
         return read_word(reader, value);
     value->kind = is_string ? LITERAL_STRING : LITERAL_NUMBER;
     value->text = g_string_new(NULL);
-    bool ok = is_string ? literal_read_string(reader, value->text) : read_number(reader, value->text);
+    bool ok =
+        is_string ? literal_read_string(reader, value->text) : read_number(reader, value->text);
     if (!ok)
         literal_finish(value);
     return ok;
 }
 
-bool literal_read(struct literal_reader *reader, struct literal *value) { return read_value(reader, 0, value); }
+bool literal_read(struct literal_reader *reader, struct literal *value)
+{
+    return read_value(reader, 0, value);
+}
 
 bool literal_parse_json(const char *text, size_t n_bytes, struct literal *value, const char **fault)
 {
@@ -343,10 +354,11 @@ const struct literal *literal_get(const struct literal *object, const char *key)
 bool literal_is(const struct literal *value, const char *text)
 {
     size_t n = strlen(text);
-    return value->kind == LITERAL_STRING && value->text->len == n && memcmp(value->text->str, text, n) == 0;
+    return value->kind == LITERAL_STRING && value->text->len == n &&
+           memcmp(value->text->str, text, n) == 0;
 }
 
-/* ── Writing ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Writing ─────────────────────────────────────────────────────────────────────────────────── */
 
 static void write_unit(GString *out, guint32 unit) { g_string_append_printf(out, "\\u%04x", unit); }
 
@@ -387,7 +399,8 @@ static void write_break(GString *out, enum literal_style style, int depth)
         g_string_append_printf(out, "\n%*s", 4 * depth, "");
 }
 
-static void write_value(GString *out, const struct literal *value, enum literal_style style, int depth)
+static void write_value(GString *out, const struct literal *value, enum literal_style style,
+                        int depth)
 {
     static const char *const words[2][3] = {{"null", "false", "true"}, {"None", "False", "True"}};
     bool is_object = value->kind == LITERAL_OBJECT;
@@ -395,8 +408,12 @@ static void write_value(GString *out, const struct literal *value, enum literal_
     case LITERAL_NULL:
     case LITERAL_FALSE:
     case LITERAL_TRUE: g_string_append(out, words[style == LITERAL_CALL][value->kind]); return;
-    case LITERAL_NUMBER: g_string_append_len(out, value->text->str, (gssize)value->text->len); return;
-    case LITERAL_STRING: literal_write_string(out, value->text->str, value->text->len, style); return;
+    case LITERAL_NUMBER:
+        g_string_append_len(out, value->text->str, (gssize)value->text->len);
+        return;
+    case LITERAL_STRING:
+        literal_write_string(out, value->text->str, value->text->len, style);
+        return;
     case LITERAL_LIST:
     case LITERAL_OBJECT: break;
     }

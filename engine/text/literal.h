@@ -1,7 +1,9 @@
-/* Values written as text: JSON, and the literals of Python that models write in calls. Read into a tree, written back.
+/* Values written as text: JSON, and the literals of Python that models write in calls. Read into
+ * a tree, written back.
  *
- * Nothing is rounded or sorted on the way: numbers keep the digits they came with (made JSON where Python allows more,
- * ".5" becomes "0.5"), keys keep their order. Keys that occur twice are refused. */
+ * Nothing is rounded or sorted on the way: numbers keep the digits they came with (made JSON
+ * where Python allows more, ".5" becomes "0.5"), keys keep their order. Keys that occur twice
+ * are refused. */
 #pragma once
 
 #include <glib.h>
@@ -22,15 +24,15 @@ enum { LITERAL_MAX_DEPTH = 100 };
 
 struct literal {
     enum literal_kind kind;
-    GString *key;  /* of a member of an object; else NULL */
-    GString *text; /* of a number or string; else NULL */
+    GString *key;          /* of a member of an object; else NULL */
+    GString *text;         /* of a number or string; else NULL */
     struct literal *items; /* [n_item] of a list or object */
     size_t n_item;
 };
 
 enum literal_syntax {
-    LITERAL_JSON,   /* RFC 8259, strictly, but for control characters inside strings, which are taken as they are */
-    LITERAL_PYTHON, /* literals of numbers, strings in ' or ", True False None, lists, dicts with string keys; JSON's words too */
+    LITERAL_JSON,   /* RFC 8259, but control characters may stand in strings */
+    LITERAL_PYTHON, /* numbers, strings in ' or ", lists, dicts, its words and JSON's */
 };
 
 struct literal_reader {
@@ -43,12 +45,15 @@ struct literal_reader {
 void literal_skip(struct literal_reader *reader);
 /* Skips one byte if it is wanted. */
 bool literal_take(struct literal_reader *reader, char wanted);
-/* Reads one value, blanks before it skipped, and leaves the reader behind it. On failure value needs no finishing. */
+/* Reads one value, blanks before it skipped, and leaves the reader behind it. On failure value
+ * needs no finishing. */
 bool literal_read(struct literal_reader *reader, struct literal *value);
 /* Reads one string, in quotes, appended to out. */
 bool literal_read_string(struct literal_reader *reader, GString *out);
-/* One JSON value and nothing behind it but blanks; *fault (may be NULL) gets what was wrong, static. */
-bool literal_parse_json(const char *text, size_t n_bytes, struct literal *value, const char **fault);
+/* One JSON value and nothing behind it but blanks; *fault (may be NULL) gets what was wrong,
+ * static. */
+bool literal_parse_json(const char *text, size_t n_bytes, struct literal *value,
+                        const char **fault);
 void literal_finish(struct literal *value);
 
 /* A member of an object, NULL without one. */

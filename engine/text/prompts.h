@@ -4,11 +4,11 @@
 #include <stddef.h>
 
 struct nawi_prompts {
-    const char *code;         /* ISO 639-1, "tl" for Tagalog */
+    const char *code; /* ISO 639-1, "tl" for Tagalog */
     const char *english_name;
     const char *own_name;
-    const char *caption;      /* asks for one short sentence */
-    const char *describe;     /* asks for a longer description */
+    const char *caption;  /* asks for one short sentence */
+    const char *describe; /* asks for a longer description */
 };
 
 enum { NAWI_PROMPTS_COUNT = 12 };

@@ -1,8 +1,10 @@
-/* Sampling. The random numbers are xoshiro256** (Blackman and Vigna, 2018) seeded by splitmix64, all in integers, and a
- * draw compares doubles summed in a fixed order, so a seed means the same everywhere that exp() is accurate.
+/* Sampling. The random numbers are xoshiro256** (Blackman and Vigna, 2018) seeded by splitmix64,
+ * all in integers, and a draw compares doubles summed in a fixed order, so a seed means the same
+ * everywhere that exp() is accurate.
  *
- * The order of the steps and the meaning of each follow common use: penalty by Keskar et al. (CTRL, 2019), top-p by
- * Holtzman et al. (2020), min-p by Nguyen et al. (2024). Cuts are made on the probabilities after temperature. */
+ * The order of the steps and the meaning of each follow common use: penalty by Keskar et al.
+ * (CTRL, 2019), top-p by Holtzman et al. (2020), min-p by Nguyen et al. (2024). Cuts are made on
+ * the probabilities after temperature. */
 #include "engine/text/sample.h"
 
 #include <inttypes.h>
@@ -22,7 +24,7 @@ struct nawi_sampler {
     int64_t kept_size;
 };
 
-/* ── Random numbers ─────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Random numbers ──────────────────────────────────────────────────────────────────────────── */
 
 static uint64_t rotate(uint64_t x, int n) { return x << n | x >> (64 - n); }
 
@@ -53,23 +55,25 @@ static uint64_t draw_bits(uint64_t s[4])
 /* In [0, 1), 53 bits. */
 static double draw(uint64_t s[4]) { return (double)(draw_bits(s) >> 11) * 0x1p-53; }
 
-/* ── Life ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Life ────────────────────────────────────────────────────────────────────────────────────── */
 
 static bool check(const char *what, double value, double most, GError **error)
 {
     if (value >= 0 && value <= most)
         return true;
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "%s is %g, expected 0 to %g", what, value, most);
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "%s is %g, expected 0 to %g", what, value,
+                most);
     return false;
 }
 
 struct nawi_sampler *nawi_sampler_create(const struct nawi_sampler_params *params, GError **error)
 {
     if (!check("the temperature", params->temperature, 100, error) ||
-        !check("top-k", (double)params->top_k, INT32_MAX, error) || !check("top-p", params->top_p, 1, error) ||
-        !check("min-p", params->min_p, 1, error) ||
+        !check("top-k", (double)params->top_k, INT32_MAX, error) ||
+        !check("top-p", params->top_p, 1, error) || !check("min-p", params->min_p, 1, error) ||
         !check("the repetition penalty", params->repeat_penalty, 100, error) ||
-        !check("the reach of the repetition penalty", (double)params->repeat_tok, MAX_REPEAT_TOK, error))
+        !check("the reach of the repetition penalty", (double)params->repeat_tok, MAX_REPEAT_TOK,
+               error))
         return NULL;
     struct nawi_sampler *sampler = g_new0(struct nawi_sampler, 1);
     sampler->params = *params;
@@ -106,11 +110,12 @@ void nawi_sampler_accept(struct nawi_sampler *sampler, int32_t token)
     sampler->n_seen = MIN(sampler->n_seen + 1, sampler->params.repeat_tok);
 }
 
-/* ── Choosing ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Choosing ────────────────────────────────────────────────────────────────────────────────── */
 
 static bool is_allowed(const struct nawi_token_mask *mask, int32_t token)
 {
-    return !mask || (token >= 0 && token / 64 < mask->n_word && (mask->words[token / 64] >> (token % 64) & 1));
+    return !mask || (token >= 0 && token / 64 < mask->n_word &&
+                     (mask->words[token / 64] >> (token % 64) & 1));
 }
 
 /* A bit for each remainder of the tokens seen, so that most look-ups end at once. */
@@ -141,7 +146,8 @@ static float penalise(float logit, double penalty)
     return (float)(logit > 0 ? (double)logit / penalty : (double)logit * penalty);
 }
 
-/* Best first; among equals the lower token, so that the result does not depend on the order of the candidates. */
+/* Best first; among equals the lower token, so that the result does not depend on the order of
+ * the candidates. */
 static int compare_candidates(const void *a, const void *b)
 {
     const struct nawi_candidate *left = a;
@@ -161,13 +167,14 @@ static bool reserve(struct nawi_sampler *sampler, int64_t n, GError **error)
     sampler->weights = g_try_new(double, (gsize)n);
     sampler->kept_size = sampler->kept && sampler->weights ? n : 0;
     if (sampler->kept_size == 0)
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory to choose among %" PRId64 " tokens", n);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "no memory to choose among %" PRId64 " tokens", n);
     return sampler->kept_size > 0;
 }
 
 /* Copies what may be chosen to kept, penalised; returns how many, or -1. */
-static int64_t collect(struct nawi_sampler *sampler, const struct nawi_candidate *candidates, int64_t n_candidate,
-                       const struct nawi_token_mask *mask, GError **error)
+static int64_t collect(struct nawi_sampler *sampler, const struct nawi_candidate *candidates,
+                       int64_t n_candidate, const struct nawi_token_mask *mask, GError **error)
 {
     bool has_penalty = sampler->params.repeat_penalty != 1;
     uint64_t filter[FILTER_BITS / 64];
@@ -178,8 +185,10 @@ static int64_t collect(struct nawi_sampler *sampler, const struct nawi_candidate
     for (int64_t i = 0; i < n_candidate; i++) {
         struct nawi_candidate candidate = candidates[i];
         if (isnan(candidate.logit) || candidate.logit == INFINITY) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "the logit of token %d is %s: the model or its file is "
-                        "broken", candidate.token, isnan(candidate.logit) ? "not a number" : "infinite");
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                        "the logit of token %d is %s: the model or its file is "
+                        "broken",
+                        candidate.token, isnan(candidate.logit) ? "not a number" : "infinite");
             return -1;
         }
         if (candidate.logit == -INFINITY || !is_allowed(mask, candidate.token))
@@ -189,7 +198,8 @@ static int64_t collect(struct nawi_sampler *sampler, const struct nawi_candidate
         sampler->kept[n++] = candidate;
     }
     if (n == 0) {
-        g_set_error_literal(error, NAWI_ERROR, NAWI_ERROR_INPUT, "none of the tokens may be chosen");
+        g_set_error_literal(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                            "none of the tokens may be chosen");
         return -1;
     }
     return n;
@@ -238,7 +248,8 @@ static void sort_best(struct nawi_candidate *all, int64_t n_all, int64_t n_best)
 static void weigh(struct nawi_sampler *sampler, double most, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        sampler->weights[i] = exp(((double)sampler->kept[i].logit - most) / sampler->params.temperature);
+        sampler->weights[i] =
+            exp(((double)sampler->kept[i].logit - most) / sampler->params.temperature);
 }
 
 static double add_up(const double *weights, int64_t n)
@@ -249,10 +260,10 @@ static double add_up(const double *weights, int64_t n)
     return sum;
 }
 
-/* Cuts a list whose first n_sorted of n are in order and finds the place that chance, in [0, 1), falls on; -1 when the
- * unsorted rest would matter. total is the weight of all n. */
-static int64_t place_chance(const struct nawi_sampler *sampler, int64_t n_sorted, int64_t n, double total,
-                            double chance)
+/* Cuts a list whose first n_sorted of n are in order and finds the place that chance, in [0, 1),
+ * falls on; -1 when the unsorted rest would matter. total is the weight of all n. */
+static int64_t place_chance(const struct nawi_sampler *sampler, int64_t n_sorted, int64_t n,
+                            double total, double chance)
 {
     const struct nawi_sampler_params *params = &sampler->params;
     const double *weights = sampler->weights;
@@ -289,8 +300,8 @@ static int64_t place_chance(const struct nawi_sampler *sampler, int64_t n_sorted
     return is_whole ? n_kept - 1 : -1;
 }
 
-/* Returns the place of what was drawn. Sorting 200,000 candidates takes longer than a small model's step, and nearly
- * always the best few decide: all are sorted only when those do not. */
+/* Returns the place of what was drawn. Sorting 200,000 candidates takes longer than a small
+ * model's step, and nearly always the best few decide: all are sorted only when those do not. */
 static int64_t draw_one(struct nawi_sampler *sampler, int64_t n)
 {
     const int64_t n_few = 256;
@@ -326,13 +337,15 @@ static float find_logit(const struct nawi_candidate *candidates, int64_t n_candi
     return -INFINITY;
 }
 
-bool nawi_sampler_choose(struct nawi_sampler *sampler, const struct nawi_candidate *candidates, int64_t n_candidate,
-                         double log_sum_exp, const struct nawi_token_mask *mask, struct nawi_choice *choice,
+bool nawi_sampler_choose(struct nawi_sampler *sampler, const struct nawi_candidate *candidates,
+                         int64_t n_candidate, double log_sum_exp,
+                         const struct nawi_token_mask *mask, struct nawi_choice *choice,
                          GError **error)
 {
     if (!isfinite(log_sum_exp)) {
-        g_set_error_literal(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                            "the logits do not sum to a finite number: the model or its file is broken");
+        g_set_error_literal(
+            error, NAWI_ERROR, NAWI_ERROR_INPUT,
+            "the logits do not sum to a finite number: the model or its file is broken");
         return false;
     }
     int64_t n = collect(sampler, candidates, n_candidate, mask, error);
@@ -350,16 +363,19 @@ bool nawi_sampler_choose(struct nawi_sampler *sampler, const struct nawi_candida
 }
 
 bool nawi_sampler_choose_from(struct nawi_sampler *sampler, const float *logits, int64_t n_vocab,
-                              const struct nawi_token_mask *mask, struct nawi_choice *choice, GError **error)
+                              const struct nawi_token_mask *mask, struct nawi_choice *choice,
+                              GError **error)
 {
     struct nawi_candidate *candidates = g_try_new(struct nawi_candidate, (gsize)MAX(n_vocab, 1));
     if (!candidates) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory to choose among %" PRId64 " tokens", n_vocab);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "no memory to choose among %" PRId64 " tokens", n_vocab);
         return false;
     }
     for (int64_t i = 0; i < n_vocab; i++)
         candidates[i] = (struct nawi_candidate){(int32_t)i, logits[i]};
-    bool ok = nawi_sampler_choose(sampler, candidates, n_vocab, nawi_log_sum_exp(logits, n_vocab), mask, choice, error);
+    bool ok = nawi_sampler_choose(sampler, candidates, n_vocab, nawi_log_sum_exp(logits, n_vocab),
+                                  mask, choice, error);
     g_free(candidates);
     return ok;
 }
@@ -380,7 +396,8 @@ double nawi_log_sum_exp(const float *logits, int64_t n)
     return most + log(sum);
 }
 
-void nawi_best_candidates(const float *logits, int64_t n_vocab, struct nawi_candidate *best, int64_t n)
+void nawi_best_candidates(const float *logits, int64_t n_vocab, struct nawi_candidate *best,
+                          int64_t n)
 {
     if (n == 0)
         return;

@@ -1,12 +1,13 @@
 /* The table of pre-tokenizer patterns and the loop that runs them.
  *
- * The patterns are data of the published tokenizers, with backtracking semantics and Unicode categories, hence PCRE2
- * with UTF and UCP (without UCP \s and the case folding of contractions are ASCII's, and ids go wrong). Text is checked
- * to be UTF-8 once by the tokenizer, so PCRE2 is told not to look again at each piece. Where the JIT's stack does not
- * suffice, the interpreter, whose memory is the heap, takes over for that piece.
+ * The patterns are data of the published tokenizers, with backtracking semantics and Unicode
+ * categories, hence PCRE2 with UTF and UCP (without UCP \s and the case folding of contractions
+ * are ASCII's, and ids go wrong). Text is checked to be UTF-8 once by the tokenizer, so PCRE2 is
+ * told not to look again at each piece. Where the JIT's stack does not suffice, the interpreter,
+ * whose memory is the heap, takes over for that piece.
  *
- * A split of several stages cuts the pieces of one stage by the next, each piece as a text of its own: what stands
- * behind its end is not seen by look-ahead. */
+ * A split of several stages cuts the pieces of one stage by the next, each piece as a text of
+ * its own: what stands behind its end is not seen by look-ahead. */
 #include "engine/text/split.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -15,9 +16,9 @@
 
 /* Shared tails of patterns. */
 #define CONTRACTION "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
-#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define UPPER       "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER       "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define SPACES      "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 #define O200K                                                                                      \
     "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" CONTRACTION "?|"                                  \
@@ -27,8 +28,7 @@
     CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES
 #define QWEN2                                                                                      \
     CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES
-#define GPT2                                                                                       \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 enum { MAX_STAGES = 2 };
 
@@ -67,8 +67,10 @@ static const struct row *find_row(const char *name, GError **error)
         if (has_name(&rows[i], name))
             return &rows[i];
     char *quoted = nawi_quote(name, strlen(name));
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-                "the tokenizer cuts text in a way named %s (tokenizer.ggml.pre), which is not known", quoted);
+    g_set_error(
+        error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+        "the tokenizer cuts text in a way named %s (tokenizer.ggml.pre), which is not known",
+        quoted);
     g_free(quoted);
     return NULL;
 }
@@ -117,24 +119,26 @@ struct run {
 };
 
 /* The next match at or after start; its range, or an empty one at the end when there is none. */
-static bool find_next(const struct run *run, int stage, const char *text, size_t n_bytes, size_t start,
-                      size_t range[2], GError **error)
+static bool find_next(const struct run *run, int stage, const char *text, size_t n_bytes,
+                      size_t start, size_t range[2], GError **error)
 {
     const pcre2_code *code = run->split->codes[stage];
     pcre2_match_data *match = run->matches[stage];
     int status = PCRE2_ERROR_JIT_STACKLIMIT;
     if (run->split->has_jit)
-        status = pcre2_jit_match(code, (PCRE2_SPTR)text, n_bytes, start, PCRE2_NO_UTF_CHECK, match, run->limits);
+        status = pcre2_jit_match(code, (PCRE2_SPTR)text, n_bytes, start, PCRE2_NO_UTF_CHECK, match,
+                                 run->limits);
     if (status == PCRE2_ERROR_JIT_STACKLIMIT)
-        status = pcre2_match(code, (PCRE2_SPTR)text, n_bytes, start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match,
-                             run->limits);
+        status = pcre2_match(code, (PCRE2_SPTR)text, n_bytes, start,
+                             PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match, run->limits);
     if (status == PCRE2_ERROR_NOMATCH) {
         range[0] = range[1] = n_bytes;
         return true;
     }
     if (status < 0) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "cutting %zu bytes of text into pieces failed: PCRE2 error %d",
-                    n_bytes, status);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "cutting %zu bytes of text into pieces failed: PCRE2 error %d", n_bytes,
+                    status);
         return false;
     }
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(match);
@@ -154,19 +158,22 @@ static bool cut(const struct run *run, int stage, const char *text, size_t n_byt
             return false;
         if (range[0] > at && !cut(run, stage + 1, text + at, range[0] - at, error))
             return false;
-        if (range[1] > range[0] && !cut(run, stage + 1, text + range[0], range[1] - range[0], error))
+        if (range[1] > range[0] &&
+            !cut(run, stage + 1, text + range[0], range[1] - range[0], error))
             return false;
         at = range[1];
     }
     return true;
 }
 
-bool split_each(const struct split *split, const char *text, size_t n_bytes, split_piece_fn fn, void *user,
-                GError **error)
+bool split_each(const struct split *split, const char *text, size_t n_bytes, split_piece_fn fn,
+                void *user, GError **error)
 {
     const uint32_t heap_kib = 512 * 1024;
-    struct run run = {.split = split, .limits = pcre2_match_context_create(NULL), .fn = fn, .user = user};
-    /* One piece may take as many steps as it has characters, however many those are; memory is what is bounded. */
+    struct run run = {
+        .split = split, .limits = pcre2_match_context_create(NULL), .fn = fn, .user = user};
+    /* One piece may take as many steps as it has characters, however many those are; memory is
+     * what is bounded. */
     pcre2_set_match_limit(run.limits, UINT32_MAX);
     pcre2_set_depth_limit(run.limits, UINT32_MAX);
     pcre2_set_heap_limit(run.limits, heap_kib);

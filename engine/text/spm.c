@@ -1,8 +1,10 @@
-/* SentencePiece's BPE: characters are joined pairwise, the pair whose joined text has the highest score first and, among
- * equals, the leftmost. Text is the one of vocab_get_bytes(), with plain spaces.
+/* SentencePiece's BPE: characters are joined pairwise, the pair whose joined text has the
+ * highest score first and, among equals, the leftmost. Text is the one of vocab_get_bytes(),
+ * with plain spaces.
  *
- * Symbols are stretches of the text, so what a pair joins to is one look-up of a stretch. A queued pair is known to be
- * stale when the length of what it joined no longer fits its two symbols. */
+ * Symbols are stretches of the text, so what a pair joins to is one look-up of a stretch. A
+ * queued pair is known to be stale when the length of what it joined no longer fits its two
+ * symbols. */
 #include "engine/text/spm.h"
 
 #include "engine/text/utf8.h"
@@ -30,7 +32,8 @@ static bool goes_before(const struct spm_pair *a, const struct spm_pair *b)
     return a->score > b->score || (a->score == b->score && a->left < b->left);
 }
 
-static void push_pair(const struct vocab *vocab, const char *text, struct spm_scratch *scratch, int32_t left)
+static void push_pair(const struct vocab *vocab, const char *text, struct spm_scratch *scratch,
+                      int32_t left)
 {
     int32_t right = left < 0 ? -1 : scratch->symbols[left].next;
     if (right < 0)
@@ -57,7 +60,8 @@ static struct spm_pair pop_pair(struct spm_scratch *scratch)
         size_t child = 2 * i + 1;
         if (child >= scratch->n_heap)
             break;
-        if (child + 1 < scratch->n_heap && goes_before(&scratch->heap[child + 1], &scratch->heap[child]))
+        if (child + 1 < scratch->n_heap &&
+            goes_before(&scratch->heap[child + 1], &scratch->heap[child]))
             child++;
         if (!goes_before(&scratch->heap[child], &last))
             break;
@@ -69,7 +73,8 @@ static struct spm_pair pop_pair(struct spm_scratch *scratch)
 }
 
 /* One symbol a character; returns how many, or 0 without memory. */
-static size_t fill_symbols(const char *text, size_t n_bytes, struct spm_scratch *scratch, GError **error)
+static size_t fill_symbols(const char *text, size_t n_bytes, struct spm_scratch *scratch,
+                           GError **error)
 {
     size_t n = (size_t)g_utf8_strlen(text, (gssize)n_bytes);
     if (n > scratch->n_symbol) {
@@ -79,7 +84,8 @@ static size_t fill_symbols(const char *text, size_t n_bytes, struct spm_scratch 
         scratch->heap = g_try_new(struct spm_pair, 2 * wanted);
         if (!scratch->symbols || !scratch->heap) {
             spm_scratch_finish(scratch);
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory to merge a text of %zu bytes", n_bytes);
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                        "no memory to merge a text of %zu bytes", n_bytes);
             return 0;
         }
         scratch->n_symbol = wanted;
@@ -95,28 +101,23 @@ static size_t fill_symbols(const char *text, size_t n_bytes, struct spm_scratch 
     return n;
 }
 
-static bool append_symbol(const struct vocab *vocab, int32_t unknown, const char *bytes, size_t n_bytes, GArray *ids,
-                          GError **error)
+/* A symbol that is no token becomes its bytes, else the unknown token; where the vocabulary has
+ * neither it is left out. */
+static void append_symbol(const struct vocab *vocab, int32_t unknown, const char *bytes,
+                          size_t n_bytes, GArray *ids)
 {
     int32_t id = vocab_find(vocab, bytes, n_bytes);
+    if (id == NAWI_TOKEN_NONE && vocab_find_byte(vocab, (unsigned char)bytes[0]) == NAWI_TOKEN_NONE)
+        id = unknown;
     if (id != NAWI_TOKEN_NONE) {
         g_array_append_val(ids, id);
-        return true;
+        return;
     }
     for (size_t i = 0; i < n_bytes; i++) {
         id = vocab_find_byte(vocab, (unsigned char)bytes[i]);
-        if (id == NAWI_TOKEN_NONE && i == 0 && unknown != NAWI_TOKEN_NONE) {
-            g_array_append_val(ids, unknown);
-            return true;
-        }
-        if (id == NAWI_TOKEN_NONE) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "the vocabulary has no token for the byte 0x%02X",
-                        (unsigned char)bytes[i]);
-            return false;
-        }
-        g_array_append_val(ids, id);
+        if (id != NAWI_TOKEN_NONE)
+            g_array_append_val(ids, id);
     }
-    return true;
 }
 
 bool spm_encode(const struct vocab *vocab, int32_t unknown, const char *text, size_t n_bytes,
@@ -133,7 +134,8 @@ bool spm_encode(const struct vocab *vocab, int32_t unknown, const char *text, si
         struct spm_pair pair = pop_pair(scratch);
         struct spm_symbol *left = &symbols[pair.left];
         struct spm_symbol *right = &symbols[pair.right];
-        if (left->n_bytes == 0 || right->n_bytes == 0 || left->n_bytes + right->n_bytes != pair.n_bytes)
+        if (left->n_bytes == 0 || right->n_bytes == 0 ||
+            left->n_bytes + right->n_bytes != pair.n_bytes)
             continue;
         left->n_bytes = pair.n_bytes;
         left->next = right->next;
@@ -144,7 +146,6 @@ bool spm_encode(const struct vocab *vocab, int32_t unknown, const char *text, si
         push_pair(vocab, text, scratch, pair.left);
     }
     for (int32_t i = 0; i >= 0; i = symbols[i].next)
-        if (!append_symbol(vocab, unknown, text + symbols[i].start, symbols[i].n_bytes, ids, error))
-            return false;
+        append_symbol(vocab, unknown, text + symbols[i].start, symbols[i].n_bytes, ids);
     return true;
 }

@@ -12,7 +12,8 @@ struct spm_scratch {
 };
 void spm_scratch_finish(struct spm_scratch *scratch);
 
-/* Appends the tokens of text [n_bytes], valid UTF-8, at least one byte, below 2^30, to ids. A character that no token
- * covers becomes the tokens of its bytes or, where those are missing too, unknown (FORMAT without one). */
+/* Appends the tokens of text [n_bytes], valid UTF-8, at least one byte, below 2^30, to ids. A
+ * character that no token covers becomes the tokens of its bytes or, where those are missing
+ * too, unknown, which may be NAWI_TOKEN_NONE: then it is left out. Fails with MEMORY alone. */
 bool spm_encode(const struct vocab *vocab, int32_t unknown, const char *text, size_t n_bytes,
                 struct spm_scratch *scratch, GArray *ids, GError **error);

@@ -10,6 +10,7 @@ struct nawi_chat_format {
     enum template_layout layout;
     const char *marks[3];       /* a template of this format holds all of these; NULL-padded */
     const char *tokens[3];      /* special tokens that it cannot be without; NULL-padded */
-    const char *default_system; /* the system prompt that the template adds where the chat has none; or NULL */
-    const char *system_preface; /* what the template puts in front of every system prompt; or NULL */
+    const char *default_system; /* what the template adds where the chat has none; or NULL */
+    const char
+        *system_preface; /* what the template puts in front of every system prompt; or NULL */
 };

@@ -1,9 +1,10 @@
-/* The door of tokenising: checks and keeps the special ids, cuts text at the names of special tokens, and hands what lies
- * between to byte-pair merging or to SentencePiece's.
+/* The door of tokenising: checks and keeps the special ids, cuts text at the names of special
+ * tokens, and hands what lies between to byte-pair merging or to SentencePiece's.
  *
- * Two kinds of names are looked for. User-defined tokens are ordinary words that a model has a token for; they are found
- * in any text. Control tokens steer a model; they are found in templates alone (NAWI_ENCODE_SPECIALS). A user-defined
- * token that is named like a control token counts as one: some converters write <|im_end|> so. */
+ * Two kinds of names are looked for. User-defined tokens are ordinary words that a model has a
+ * token for; they are found in any text. Control tokens steer a model; they are found in
+ * templates alone (NAWI_ENCODE_SPECIALS). A user-defined token that is named like a control
+ * token counts as one: some converters write <|im_end|> so. */
 #include "engine/text/tokenizer.h"
 
 #include "engine/text/bpe.h"
@@ -27,8 +28,9 @@ struct nawi_tokenizer {
     GArray *stops; /* of int32_t, ascending */
 };
 
-static const char *const stop_names[] = {"<|end_of_text|>", "<|eom|>",    "<|eot|>",       "<|eom_id|>",
-                                         "<|eot_id|>",      "<|im_end|>", "<|endoftext|>", "</s>"};
+static const char *const stop_names[] = {"<|end_of_text|>", "<|eom|>",    "<|eot|>",
+                                         "<|eom_id|>",      "<|eot_id|>", "<|im_end|>",
+                                         "<|endoftext|>",   "</s>"};
 
 struct nawi_tokenizer_params nawi_tokenizer_defaults(void)
 {
@@ -40,13 +42,14 @@ struct nawi_tokenizer_params nawi_tokenizer_defaults(void)
                                           .add_space_prefix = true};
 }
 
-static bool check_id(const struct nawi_tokenizer_params *params, const char *what, int64_t id, GError **error)
+static bool check_id(const struct nawi_tokenizer_params *params, const char *what, int64_t id,
+                     GError **error)
 {
     if (id == NAWI_TOKEN_NONE || (id >= 0 && (uint64_t)id < params->n_token))
         return true;
     g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                "%s: the %s token has id %" PRId64 ", the vocabulary has %" PRIu64 " tokens", params->source, what, id,
-                params->n_token);
+                "%s: the %s token has id %" PRId64 ", the vocabulary has %" PRIu64 " tokens",
+                params->source, what, id, params->n_token);
     return false;
 }
 
@@ -66,7 +69,8 @@ static void add_stop(struct nawi_tokenizer *tokenizer, int64_t wanted)
     g_array_sort(tokenizer->stops, compare_ids);
 }
 
-static void collect_stops(struct nawi_tokenizer *tokenizer, const struct nawi_tokenizer_params *params)
+static void collect_stops(struct nawi_tokenizer *tokenizer,
+                          const struct nawi_tokenizer_params *params)
 {
     tokenizer->stops = g_array_new(FALSE, FALSE, sizeof(int32_t));
     add_stop(tokenizer, params->eos_id);
@@ -76,20 +80,24 @@ static void collect_stops(struct nawi_tokenizer *tokenizer, const struct nawi_to
         add_stop(tokenizer, nawi_tokenizer_find(tokenizer, stop_names[i]));
 }
 
-struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params *params, GError **error)
+struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params *params,
+                                             GError **error)
 {
     bool is_bpe = params->model && strcmp(params->model, "gpt2") == 0;
     if (!is_bpe && !(params->model && strcmp(params->model, "llama") == 0)) {
         const char *model = params->model ? params->model : "";
         char *quoted = nawi_quote(model, strlen(model));
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-                    "%s: the tokenizer is of kind %s (tokenizer.ggml.model), expected 'gpt2' or 'llama'", params->source,
-                    quoted);
+        g_set_error(
+            error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+            "%s: the tokenizer is of kind %s (tokenizer.ggml.model), expected 'gpt2' or 'llama'",
+            params->source, quoted);
         g_free(quoted);
         return NULL;
     }
-    if (!check_id(params, "BOS", params->bos_id, error) || !check_id(params, "EOS", params->eos_id, error) ||
-        !check_id(params, "EOT", params->eot_id, error) || !check_id(params, "EOM", params->eom_id, error) ||
+    if (!check_id(params, "BOS", params->bos_id, error) ||
+        !check_id(params, "EOS", params->eos_id, error) ||
+        !check_id(params, "EOT", params->eot_id, error) ||
+        !check_id(params, "EOM", params->eom_id, error) ||
         !check_id(params, "unknown", params->unknown_id, error))
         return NULL;
     struct nawi_tokenizer *tokenizer = g_new0(struct nawi_tokenizer, 1);
@@ -127,14 +135,14 @@ void nawi_tokenizer_destroy(struct nawi_tokenizer *tokenizer)
     g_free(tokenizer);
 }
 
-/* ── Encoding ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Encoding ────────────────────────────────────────────────────────────────────────────────── */
 
 struct encoder {
     const struct nawi_tokenizer *tokenizer;
     GArray *ids;
     struct bpe_scratch bpe;
     struct spm_scratch spm;
-    GString *prefixed; /* text with a space in front, for SentencePiece */
+    GString *spaced; /* text as SentencePiece takes it */
 };
 
 static bool encode_piece(const char *piece, size_t n_bytes, void *user, GError **error)
@@ -152,23 +160,23 @@ static bool encode_piece(const char *piece, size_t n_bytes, void *user, GError *
 }
 
 /* Text without any special token in it. */
-static bool encode_plain(struct encoder *encoder, const char *text, size_t n_bytes, bool wants_space, GError **error)
+static bool encode_plain(struct encoder *encoder, const char *text, size_t n_bytes,
+                         bool wants_space, GError **error)
 {
     const struct nawi_tokenizer *tokenizer = encoder->tokenizer;
     if (n_bytes == 0)
         return true;
     if (tokenizer->bpe)
         return split_each(tokenizer->split, text, n_bytes, encode_piece, encoder, error);
-    if (wants_space && tokenizer->adds_space) {
-        g_string_assign(encoder->prefixed, " ");
-        g_string_append_len(encoder->prefixed, text, (gssize)n_bytes);
-        text = encoder->prefixed->str;
-        n_bytes = encoder->prefixed->len;
-    }
-    return spm_encode(tokenizer->vocab, tokenizer->unknown, text, n_bytes, &encoder->spm, encoder->ids, error);
+    /* The mark of a space is a space to SentencePiece also where a person wrote it. */
+    g_string_assign(encoder->spaced, wants_space && tokenizer->adds_space ? " " : "");
+    vocab_append_unescaped(encoder->spaced, text, n_bytes);
+    return spm_encode(tokenizer->vocab, tokenizer->unknown, encoder->spaced->str,
+                      encoder->spaced->len, &encoder->spm, encoder->ids, error);
 }
 
-static bool encode_valid(struct encoder *encoder, const char *text, size_t n_bytes, bool controls, GError **error)
+static bool encode_valid(struct encoder *encoder, const char *text, size_t n_bytes, bool controls,
+                         GError **error)
 {
     const struct vocab *vocab = encoder->tokenizer->vocab;
     size_t start = 0;
@@ -197,11 +205,12 @@ bool nawi_tokenizer_encode(const struct nawi_tokenizer *tokenizer, const char *t
                            enum nawi_encode_mode mode, GArray *ids, GError **error)
 {
     if (n_bytes > MAX_TEXT_BYTES) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "the text is %zu bytes long, at most %zu can be tokenised",
-                    n_bytes, MAX_TEXT_BYTES);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                    "the text is %zu bytes long, at most %zu can be tokenised", n_bytes,
+                    MAX_TEXT_BYTES);
         return false;
     }
-    struct encoder encoder = {.tokenizer = tokenizer, .ids = ids, .prefixed = g_string_new(NULL)};
+    struct encoder encoder = {.tokenizer = tokenizer, .ids = ids, .spaced = g_string_new(NULL)};
     GString *repaired = NULL;
     guint n_before = ids->len;
     if (!utf8_is_valid(text, n_bytes)) {
@@ -211,26 +220,35 @@ bool nawi_tokenizer_encode(const struct nawi_tokenizer *tokenizer, const char *t
         n_bytes = repaired->len;
     }
     bool ok = encode_valid(&encoder, text, n_bytes, mode == NAWI_ENCODE_SPECIALS, error);
+    if (ok && n_bytes > 0 && ids->len == n_before) {
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                    "the vocabulary has no token for anything in a text of %zu bytes", n_bytes);
+        ok = false;
+    }
     if (!ok)
         g_array_set_size(ids, n_before);
     if (repaired)
         g_string_free(repaired, TRUE);
-    g_string_free(encoder.prefixed, TRUE);
+    g_string_free(encoder.spaced, TRUE);
     bpe_scratch_finish(&encoder.bpe);
     spm_scratch_finish(&encoder.spm);
     return ok;
 }
 
-/* ── Decoding and asking ────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Decoding and asking ─────────────────────────────────────────────────────────────────────── */
 
 static bool is_inside(const struct nawi_tokenizer *tokenizer, int32_t id)
 {
     return id >= 0 && id < vocab_get_size(tokenizer->vocab);
 }
 
-int32_t nawi_tokenizer_get_size(const struct nawi_tokenizer *tokenizer) { return vocab_get_size(tokenizer->vocab); }
+int32_t nawi_tokenizer_get_size(const struct nawi_tokenizer *tokenizer)
+{
+    return vocab_get_size(tokenizer->vocab);
+}
 
-const char *nawi_tokenizer_get_bytes(const struct nawi_tokenizer *tokenizer, int32_t id, size_t *n_bytes)
+const char *nawi_tokenizer_get_bytes(const struct nawi_tokenizer *tokenizer, int32_t id,
+                                     size_t *n_bytes)
 {
     *n_bytes = 0;
     return is_inside(tokenizer, id) ? vocab_get_bytes(tokenizer->vocab, id, n_bytes) : NULL;
@@ -245,7 +263,8 @@ bool nawi_tokenizer_decode(const struct nawi_tokenizer *tokenizer, const int32_t
         size_t n_bytes;
         const char *text = nawi_tokenizer_get_bytes(tokenizer, ids[i], &n_bytes);
         if (!text) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT, "token %d does not exist, the vocabulary has %d", ids[i],
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                        "token %d does not exist, the vocabulary has %d", ids[i],
                         vocab_get_size(tokenizer->vocab));
             g_string_truncate(bytes, n_before);
             return false;

@@ -1,5 +1,6 @@
-/* Reads an answer as calls of tools, by the recipe told in the header. The forms are tried by the first character, each
- * has to fit from end to end, and what fits none is text: there is no guessing at what a broken call meant. */
+/* Reads an answer as calls of tools, by the recipe told in the header. The forms are tried by
+ * the first character, each has to fit from end to end, and what fits none is text: there is no
+ * guessing at what a broken call meant. */
 #include "engine/text/tools.h"
 
 #include "engine/text/literal.h"
@@ -7,7 +8,8 @@
 
 #include <string.h>
 
-static void add_call(GArray *calls, const char *name, size_t n_bytes, const struct literal *arguments)
+static void add_call(GArray *calls, const char *name, size_t n_bytes,
+                     const struct literal *arguments)
 {
     GString *text = g_string_new(NULL);
     literal_write(text, arguments, LITERAL_COMPACT);
@@ -24,9 +26,10 @@ static void drop_calls(GArray *calls)
     g_array_set_size(calls, 0);
 }
 
-/* ── Pythonic ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Pythonic ────────────────────────────────────────────────────────────────────────────────── */
 
-/* A name as Python has them: letters of any script, digits, underscores; its length, 0 without one. */
+/* A name as Python has them: letters of any script, digits, underscores; its length, 0 without
+ * one. */
 static size_t measure_name(const struct literal_reader *reader)
 {
     const char *at = reader->at;
@@ -117,20 +120,22 @@ static bool read_builtin(struct literal_reader *reader, GArray *calls)
     if (!read_keywords(reader, &arguments))
         return false;
     const struct literal *query = literal_get(&arguments, "query");
-    bool ok = arguments.n_item == 1 && query && query->kind == LITERAL_STRING && reader->at == reader->end;
+    bool ok = arguments.n_item == 1 && query && query->kind == LITERAL_STRING &&
+              reader->at == reader->end;
     if (ok)
         add_call(calls, name, n_name, &arguments);
     literal_finish(&arguments);
     return ok;
 }
 
-/* ── JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── JSON ────────────────────────────────────────────────────────────────────────────────────── */
 
 static bool add_object(GArray *calls, const struct literal *object)
 {
     const struct literal *name = literal_get(object, "name");
     const struct literal *parameters = literal_get(object, "parameters");
-    if (!name || name->kind != LITERAL_STRING || name->text->len == 0 || memchr(name->text->str, 0, name->text->len))
+    if (!name || name->kind != LITERAL_STRING || name->text->len == 0 ||
+        memchr(name->text->str, 0, name->text->len))
         return false;
     if (!parameters || parameters->kind != LITERAL_OBJECT)
         return false;
@@ -169,14 +174,16 @@ static bool read_tags(struct literal_reader *reader, GArray *calls)
             return false;
         reader->at += strlen(opening);
         const char *name = reader->at;
-        while (reader->at < reader->end && (unsigned char)*reader->at > ' ' && !strchr("<>{}\"'", *reader->at))
+        while (reader->at < reader->end && (unsigned char)*reader->at > ' ' &&
+               !strchr("<>{}\"'", *reader->at))
             reader->at++;
         size_t n_name = (size_t)(reader->at - name);
         if (n_name == 0 || !utf8_is_valid(name, n_name) || !literal_take(reader, '>') ||
             !literal_read(reader, &object))
             return false;
         literal_skip(reader);
-        bool ok = object.kind == LITERAL_OBJECT && (size_t)(reader->end - reader->at) >= strlen(closing) &&
+        bool ok = object.kind == LITERAL_OBJECT &&
+                  (size_t)(reader->end - reader->at) >= strlen(closing) &&
                   memcmp(reader->at, closing, strlen(closing)) == 0;
         if (ok)
             add_call(calls, name, n_name, &object);
@@ -189,7 +196,7 @@ static bool read_tags(struct literal_reader *reader, GArray *calls)
     return true;
 }
 
-/* ── The door ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── The door ────────────────────────────────────────────────────────────────────────────────── */
 
 /* The output without markers. */
 static GString *remove_markers(const char *output, size_t n_bytes)
@@ -199,7 +206,8 @@ static GString *remove_markers(const char *output, size_t n_bytes)
     for (size_t i = 0; i < n_bytes;) {
         size_t skipped = 0;
         for (size_t m = 0; m < G_N_ELEMENTS(markers) && output[i] == '<'; m++)
-            if (n_bytes - i >= strlen(markers[m]) && memcmp(output + i, markers[m], strlen(markers[m])) == 0)
+            if (n_bytes - i >= strlen(markers[m]) &&
+                memcmp(output + i, markers[m], strlen(markers[m])) == 0)
                 skipped = strlen(markers[m]);
         if (skipped == 0)
             g_string_append_c(text, output[i]);
@@ -254,7 +262,8 @@ char *nawi_tools_to_json(const struct nawi_tools *tools)
     GString *out = g_string_new("[");
     for (size_t i = 0; i < tools->n_call; i++) {
         g_string_append(out, i > 0 ? ", {\"name\": " : "{\"name\": ");
-        literal_write_string(out, tools->calls[i].name, strlen(tools->calls[i].name), LITERAL_COMPACT);
+        literal_write_string(out, tools->calls[i].name, strlen(tools->calls[i].name),
+                             LITERAL_COMPACT);
         g_string_append_printf(out, ", \"arguments\": %s}", tools->calls[i].arguments);
     }
     g_string_append_c(out, ']');

@@ -1,10 +1,11 @@
 /* What a model answered, read as calls of tools. Nothing is evaluated: literals alone are read.
  *
- * Python markers (<|python_start|>, <|python_end|>) are removed and the rest is trimmed. Then, as a whole, it is one of
- *   [f(a="x", n=3), g()]                                   a list of keyword calls with literal values
- *   {"name": "f", "parameters": {…}}                       one or more objects, one after the other or with ';' between
- *   <function=f>{…}</function>                             one or more
- *   f.call(query="…")                                      one
+ * Python markers (<|python_start|>, <|python_end|>) are removed and the rest is trimmed. Then,
+ * as a whole, it is one of
+ *   [f(a="x", n=3), g()]               a list of keyword calls with literal values
+ *   {"name": "f", "parameters": {…}}   one or more, one behind the other or with ';' between
+ *   <function=f>{…}</function>         one or more
+ *   f.call(query="…")                  one
  * or else it is text. One bad call makes all of it text. */
 #pragma once
 
@@ -20,7 +21,7 @@ enum nawi_tools_form {
 
 struct nawi_tools_call {
     char *name;
-    char *arguments; /* text of one JSON object; digits of numbers and order of keys as the model wrote them */
+    char *arguments; /* one JSON object; digits and order of keys as the model wrote them */
 };
 
 struct nawi_tools {

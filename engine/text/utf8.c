@@ -1,5 +1,6 @@
-/* One scanner for everything that reads bytes as UTF-8: the encoder's repair, the stream of an answer, literals.
- * It says for each place whether a character stands there, whether one may still come, or how many bytes are lost. */
+/* One scanner for everything that reads bytes as UTF-8: the encoder's repair, the stream of an
+ * answer, literals. It says for each place whether a character stands there, whether one may
+ * still come, or how many bytes are lost. */
 #include "engine/text/utf8.h"
 
 #include "engine/text/tokenizer.h"
@@ -76,7 +77,10 @@ static size_t skip_valid(const char *text, size_t n_bytes)
     return i;
 }
 
-bool utf8_is_valid(const char *text, size_t n_bytes) { return skip_valid(text, n_bytes) == n_bytes; }
+bool utf8_is_valid(const char *text, size_t n_bytes)
+{
+    return skip_valid(text, n_bytes) == n_bytes;
+}
 
 void utf8_append_repaired(GString *out, const char *text, size_t n_bytes)
 {
@@ -94,14 +98,15 @@ void utf8_append_repaired(GString *out, const char *text, size_t n_bytes)
     }
 }
 
-
-void nawi_utf8_stream_push(struct nawi_utf8_stream *stream, const char *bytes, size_t n_bytes, GString *out)
+void nawi_utf8_stream_push(struct nawi_utf8_stream *stream, const char *bytes, size_t n_bytes,
+                           GString *out)
 {
     for (size_t i = 0; i < n_bytes; i++) {
         stream->held[stream->n_held++] = (uint8_t)bytes[i];
         while (stream->n_held > 0) {
             size_t width;
-            enum utf8_kind kind = utf8_scan((const char *)stream->held, (size_t)stream->n_held, &width);
+            enum utf8_kind kind =
+                utf8_scan((const char *)stream->held, (size_t)stream->n_held, &width);
             if (kind == UTF8_PARTIAL)
                 break;
             if (kind == UTF8_VALID)

@@ -1,5 +1,5 @@
-/* UTF-8 as it comes from outside: valid characters, and the maximal invalid parts between them (Unicode 15, table 3-7
- * and section 3.9: U+FFFD for each maximal subpart). Any thread. */
+/* UTF-8 as it comes from outside: valid characters, and the maximal invalid parts between them
+ * (Unicode 15, table 3-7 and section 3.9: U+FFFD for each maximal subpart). Any thread. */
 #pragma once
 
 #include <glib.h>
@@ -14,7 +14,8 @@ enum utf8_kind {
 
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD"
 
-/* What stands at bytes [n_bytes], n_bytes at least 1; *width gets how many bytes of it that is, 1..4. */
+/* What stands at bytes [n_bytes], n_bytes at least 1; *width gets how many bytes of it that is,
+ * 1..4. */
 enum utf8_kind utf8_scan(const char *bytes, size_t n_bytes, size_t *width);
 
 bool utf8_is_valid(const char *text, size_t n_bytes);

@@ -1,11 +1,13 @@
 /* Reads the token arrays of a model, checks them, and keeps what every token stands for.
  *
- * Three kinds of text occur in one array: GPT-2's alphabet (each byte one printable character), SentencePiece's (U+2581
- * for a space, <0xNN> for a byte), and literal names. A normal token of "gpt2" whose text is not of the alphabet, as
- * careless converters write, is kept literally: it can be read, and text never becomes it.
+ * Three kinds of text occur in one array: GPT-2's alphabet (each byte one printable character),
+ * SentencePiece's (U+2581 for a space, <0xNN> for a byte), and literal names. A normal token of
+ * "gpt2" whose text is not of the alphabet, as careless converters write, is kept literally: it
+ * can be read, and text never becomes it.
  *
- * Look-ups are open-addressed tables of 8 bytes a slot, half empty. The hash is seeded at random when the process
- * starts, because the tokens of a file are chosen by whoever made it; no result depends on the seed. */
+ * Look-ups are open-addressed tables of 8 bytes a slot, half empty. The hash is seeded at random
+ * when the process starts, because the tokens of a file are chosen by whoever made it; no result
+ * depends on the seed. */
 #include "engine/text/vocab.h"
 
 #include <inttypes.h>
@@ -18,16 +20,16 @@ struct slot {
 
 struct vocab {
     int32_t n_token;
-    char *blob;      /* what all tokens stand for, one after the other */
-    uint32_t *ends;  /* [n_token + 1]: token i is blob[ends[i] .. ends[i + 1]) */
-    uint8_t *types;  /* [n_token] enum nawi_token_type */
-    float *scores;   /* [n_token], NULL without */
+    char *blob;     /* what all tokens stand for, one after the other */
+    uint32_t *ends; /* [n_token + 1]: token i is blob[ends[i] .. ends[i + 1]) */
+    uint8_t *types; /* [n_token] enum nawi_token_type */
+    float *scores;  /* [n_token], NULL without */
     struct slot *slots;
     uint64_t n_slot; /* a power of two */
     uint64_t seeds[2];
     int32_t bytes[256];
     size_t longest;
-    int32_t *names;  /* [n_name] control and user-defined tokens, ascending by text */
+    int32_t *names; /* [n_name] control and user-defined tokens, ascending by text */
     int32_t n_name;
     int32_t *user_names; /* [n_user_name] the user-defined among them */
     int32_t n_user_name;
@@ -80,10 +82,14 @@ const char *vocab_get_bytes(const struct vocab *vocab, int32_t id, size_t *n_byt
 }
 
 size_t vocab_get_longest(const struct vocab *vocab) { return vocab->longest; }
-int32_t vocab_find_byte(const struct vocab *vocab, unsigned char byte) { return vocab->bytes[byte]; }
+int32_t vocab_find_byte(const struct vocab *vocab, unsigned char byte)
+{
+    return vocab->bytes[byte];
+}
 
 /* The slot that holds these bytes, or the free one where they would go. */
-static struct slot *find_slot(const struct vocab *vocab, const char *bytes, size_t n_bytes, uint32_t *tag)
+static struct slot *find_slot(const struct vocab *vocab, const char *bytes, size_t n_bytes,
+                              uint32_t *tag)
 {
     uint64_t hash = vocab_hash(vocab, bytes, n_bytes);
     *tag = (uint32_t)(hash >> 32);
@@ -118,7 +124,8 @@ bool vocab_append_alphabet(GString *out, const char *text, size_t n_bytes)
             i++;
         }
         i++;
-        /* Printable bytes stand for themselves, the other 68 in ascending order for U+0100 to U+0143. */
+        /* Printable bytes stand for themselves, the other 68 in ascending order for U+0100 to
+         * U+0143. */
         if ((code >= 0x21 && code <= 0x7E) || (code >= 0xA1 && code <= 0xFF && code != 0xAD))
             ;
         else if (code >= 0x100 && code <= 0x120)
@@ -134,7 +141,7 @@ bool vocab_append_alphabet(GString *out, const char *text, size_t n_bytes)
     return true;
 }
 
-static void append_unescaped(GString *out, const char *text, size_t n_bytes)
+void vocab_append_unescaped(GString *out, const char *text, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes; i++) {
         if (i + 3 <= n_bytes && memcmp(text + i, "\xE2\x96\x81", 3) == 0) {
@@ -148,8 +155,8 @@ static void append_unescaped(GString *out, const char *text, size_t n_bytes)
 /* <0xNN>, exactly; -1 when it is not one. */
 static int read_byte_name(const char *text, size_t n_bytes)
 {
-    if (n_bytes != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>' || !g_ascii_isxdigit(text[3]) ||
-        !g_ascii_isxdigit(text[4]))
+    if (n_bytes != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>' ||
+        !g_ascii_isxdigit(text[3]) || !g_ascii_isxdigit(text[4]))
         return -1;
     return g_ascii_xdigit_value(text[3]) * 16 + g_ascii_xdigit_value(text[4]);
 }
@@ -168,11 +175,13 @@ bool vocab_is_control(const struct vocab *vocab, int32_t id)
            (vocab->types[id] == NAWI_TOKEN_USER_DEFINED && is_named_like_control(text, n_bytes));
 }
 
-static bool fail_at(GError **error, const struct nawi_tokenizer_params *params, int64_t id, const char *what)
+static bool fail_at(GError **error, const struct nawi_tokenizer_params *params, int64_t id,
+                    const char *what)
 {
     char *quoted = nawi_quote(params->tokens[id].text, params->tokens[id].n_bytes);
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT, "%s: token %" PRId64 " of the vocabulary, %s, %s",
-                params->source, id, quoted, what);
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                "%s: token %" PRId64 " of the vocabulary, %s, %s", params->source, id, quoted,
+                what);
     g_free(quoted);
     return false;
 }
@@ -181,20 +190,20 @@ static bool check_counts(const struct nawi_tokenizer_params *params, bool is_spm
 {
     if (params->n_token < 1 || params->n_token > VOCAB_MAX_TOKENS) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: the vocabulary has %" PRIu64 " tokens, expected 1 to %d", params->source, params->n_token,
-                    VOCAB_MAX_TOKENS);
+                    "%s: the vocabulary has %" PRIu64 " tokens, expected 1 to %d", params->source,
+                    params->n_token, VOCAB_MAX_TOKENS);
         return false;
     }
     if (params->types && params->n_type != params->n_token) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: the vocabulary has %" PRIu64 " tokens but %" PRIu64 " token types", params->source,
-                    params->n_token, params->n_type);
+                    "%s: the vocabulary has %" PRIu64 " tokens but %" PRIu64 " token types",
+                    params->source, params->n_token, params->n_type);
         return false;
     }
     if ((params->scores || is_spm) && params->n_score != params->n_token) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: the vocabulary has %" PRIu64 " tokens but %" PRIu64 " token scores", params->source,
-                    params->n_token, params->n_score);
+                    "%s: the vocabulary has %" PRIu64 " tokens but %" PRIu64 " token scores",
+                    params->source, params->n_token, params->n_score);
         return false;
     }
     return true;
@@ -206,15 +215,16 @@ static int64_t tell_type(const struct nawi_tokenizer_params *params, int64_t id)
     const struct nawi_token_text *token = &params->tokens[id];
     if (params->types)
         return params->types[id];
-    bool is_named = id == params->bos_id || id == params->eos_id || id == params->eot_id || id == params->eom_id;
+    bool is_named = id == params->bos_id || id == params->eos_id || id == params->eot_id ||
+                    id == params->eom_id;
     if (is_named || is_named_like_control(token->text, token->n_bytes))
         return NAWI_TOKEN_CONTROL;
     return id == params->unknown_id ? NAWI_TOKEN_UNKNOWN : NAWI_TOKEN_NORMAL;
 }
 
 /* Appends what token id stands for; *is_text: text may become it. */
-static bool read_token(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm, int32_t id,
-                       GString *blob, bool *is_text, GError **error)
+static bool read_token(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm,
+                       int32_t id, GString *blob, bool *is_text, GError **error)
 {
     const struct nawi_token_text *token = &params->tokens[id];
     int64_t type = tell_type(params, id);
@@ -237,7 +247,7 @@ static bool read_token(struct vocab *vocab, const struct nawi_tokenizer_params *
         return true;
     }
     if (type == NAWI_TOKEN_NORMAL && is_spm) {
-        append_unescaped(blob, token->text, token->n_bytes);
+        vocab_append_unescaped(blob, token->text, token->n_bytes);
         *is_text = true;
         return true;
     }
@@ -251,7 +261,8 @@ static bool read_token(struct vocab *vocab, const struct nawi_tokenizer_params *
     return true;
 }
 
-static bool read_score(struct vocab *vocab, const struct nawi_tokenizer_params *params, int32_t id, GError **error)
+static bool read_score(struct vocab *vocab, const struct nawi_tokenizer_params *params, int32_t id,
+                       GError **error)
 {
     float score = (float)params->scores[id];
     if (!(score > -G_MAXFLOAT && score < G_MAXFLOAT))
@@ -260,8 +271,8 @@ static bool read_score(struct vocab *vocab, const struct nawi_tokenizer_params *
     return true;
 }
 
-static bool add_text(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm, int32_t id,
-                     GError **error)
+static bool add_text(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm,
+                     int32_t id, GError **error)
 {
     uint32_t tag;
     size_t n_bytes;
@@ -293,7 +304,8 @@ static int compare_names(const void *a, const void *b, void *user)
 }
 
 /* Control and user-defined tokens by name. */
-static bool sort_names(struct vocab *vocab, const struct nawi_tokenizer_params *params, GError **error)
+static bool sort_names(struct vocab *vocab, const struct nawi_tokenizer_params *params,
+                       GError **error)
 {
     GString *decoded = g_string_new(NULL);
     bool ok = true;
@@ -304,7 +316,8 @@ static bool sort_names(struct vocab *vocab, const struct nawi_tokenizer_params *
             continue;
         bool is_control = vocab_is_control(vocab, id);
         g_string_truncate(decoded, 0);
-        if (vocab_append_alphabet(decoded, text, n_bytes) && vocab_find(vocab, decoded->str, decoded->len) >= 0)
+        if (vocab_append_alphabet(decoded, text, n_bytes) &&
+            vocab_find(vocab, decoded->str, decoded->len) >= 0)
             ok = fail_at(error, params, id, "occurs twice");
         vocab->names[vocab->n_name++] = id;
         vocab->may_begin[1][(unsigned char)text[0]] = true;
@@ -341,7 +354,8 @@ static struct vocab *allocate(int32_t n_token, bool has_scores, GError **error)
         vocab->scores = g_try_new(float, n);
     if (!vocab->ends || !vocab->types || !vocab->slots || !vocab->names || !vocab->user_names ||
         (has_scores && !vocab->scores)) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory for a vocabulary of %d tokens", n_token);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory for a vocabulary of %d tokens",
+                    n_token);
         vocab_destroy(vocab);
         return NULL;
     }
@@ -352,13 +366,15 @@ static struct vocab *allocate(int32_t n_token, bool has_scores, GError **error)
 }
 
 /* Reads all tokens into blob, then builds the look-ups. */
-static bool fill(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm, GError **error)
+static bool fill(struct vocab *vocab, const struct nawi_tokenizer_params *params, bool is_spm,
+                 GError **error)
 {
     GString *blob = g_string_new(NULL);
     uint8_t *is_text = g_try_malloc((size_t)vocab->n_token);
     bool ok = is_text != NULL;
     if (!ok)
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory for a vocabulary of %d tokens", vocab->n_token);
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "no memory for a vocabulary of %d tokens",
+                    vocab->n_token);
     for (int32_t id = 0; ok && id < vocab->n_token; id++) {
         bool is = false;
         ok = read_token(vocab, params, is_spm, id, blob, &is, error) &&
@@ -408,10 +424,10 @@ bool vocab_may_begin(const struct vocab *vocab, unsigned char byte, bool control
     return vocab->may_begin[controls][byte];
 }
 
-/* The first of names[low .. high) whose byte at depth is at least wanted; all of them are longer than depth or come
- * before those that are, and agree before depth. */
-static int32_t lower_bound(const struct vocab *vocab, const int32_t *names, int32_t low, int32_t high, size_t depth,
-                           int wanted)
+/* The first of names[low .. high) whose byte at depth is at least wanted; all of them are longer
+ * than depth or come before those that are, and agree before depth. */
+static int32_t lower_bound(const struct vocab *vocab, const int32_t *names, int32_t low,
+                           int32_t high, size_t depth, int wanted)
 {
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
@@ -426,7 +442,8 @@ static int32_t lower_bound(const struct vocab *vocab, const int32_t *names, int3
     return low;
 }
 
-int32_t vocab_find_prefix(const struct vocab *vocab, const char *text, size_t n_bytes, bool controls)
+int32_t vocab_find_prefix(const struct vocab *vocab, const char *text, size_t n_bytes,
+                          bool controls)
 {
     const int32_t *names = controls ? vocab->names : vocab->user_names;
     int32_t low = 0;

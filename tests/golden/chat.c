@@ -1,5 +1,6 @@
-/* Chats and tool calls against the originals: the ids with Meta's vocabulary, and without it the text that the ids stand
- * for and the places of control tokens, with the small models' vocabulary. */
+/* Chats and tool calls against the originals: the ids with Meta's vocabulary, and without it the
+ * text that the ids stand for and the places of control tokens, with the small models'
+ * vocabulary. */
 #include "engine/text/chat.h"
 
 #include "engine/text/conversation.h"
@@ -10,7 +11,8 @@
 #include <jansson.h>
 #include <string.h>
 
-static const struct nawi_media_spec spec = {.tile_px = 336, .patch_px = 14, .shuffle = 2, .max_tiles = 16};
+static const struct nawi_media_spec spec = {
+    .tile_px = 336, .patch_px = 14, .shuffle = 2, .max_tiles = 16};
 
 static json_t *load(const char *relative)
 {
@@ -23,9 +25,10 @@ static json_t *load(const char *relative)
     return root;
 }
 
-/* ── Chats ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Chats ───────────────────────────────────────────────────────────────────────────────────── */
 
-/* What a case must give: Meta's layout, or the template's where tools are described; NULL where neither has an answer. */
+/* What a case must give: Meta's layout, or the template's where tools are described; NULL where
+ * neither has an answer. */
 static const json_t *find_wanted(const json_t *entry)
 {
     bool has_tools = json_is_array(json_object_get(entry, "tools"));
@@ -99,8 +102,9 @@ static void test_ids(void)
     g_free(path);
 }
 
-/* Ids as the cases write them for the eye: names of control tokens, a run of one as NAME*n from 8 on; marked: control
- * tokens between U+0001 and U+0002, to tell them from text that looks the same. */
+/* Ids as the cases write them for the eye: names of control tokens, a run of one as NAME*n from
+ * 8 on; marked: control tokens between U+0001 and U+0002, to tell them from text that looks the
+ * same. */
 static char *show(const struct nawi_tokenizer *tokenizer, const GArray *ids)
 {
     GString *out = g_string_new(NULL);
@@ -146,9 +150,11 @@ static void test_text(void)
         const json_t *wanted_ids = json_object_get(wanted, "ids");
         for (size_t k = 0; k < json_array_size(wanted_ids); k++) {
             const json_t *item = json_array_get(wanted_ids, k);
-            json_int_t id = json_integer_value(json_is_array(item) ? json_array_get(item, 0) : item);
+            json_int_t id =
+                json_integer_value(json_is_array(item) ? json_array_get(item, 0) : item);
             if (id >= 200000) /* control tokens of Meta's vocabulary */
-                n_control += (size_t)(json_is_array(item) ? json_integer_value(json_array_get(item, 1)) : 1);
+                n_control +=
+                    (size_t)(json_is_array(item) ? json_integer_value(json_array_get(item, 1)) : 1);
         }
         g_assert_cmpstr(found, ==, json_string_value(json_object_get(wanted, "text")));
         g_assert_cmpuint(count_controls(tokenizer, ids), ==, n_control);
@@ -162,7 +168,8 @@ static void test_text(void)
     g_free(path);
 }
 
-/* Cases whose original answer is a defect: what is written instead can be read back by our own parser. */
+/* Cases whose original answer is a defect: what is written instead can be read back by our own
+ * parser. */
 static void test_quirks(void)
 {
     char *path = harness_golden("models/tiny-scout-F32.gguf");
@@ -179,7 +186,8 @@ static void test_quirks(void)
             continue;
         GArray *ids = encode(tokenizer, entry);
         char *shown = show(tokenizer, ids);
-        char *start = strstr(shown, "assistant<|header_end|>\n\n") + strlen("assistant<|header_end|>\n\n");
+        char *start =
+            strstr(shown, "assistant<|header_end|>\n\n") + strlen("assistant<|header_end|>\n\n");
         struct nawi_tools tools;
         nawi_tools_parse(start, strcspn(start, "|") - 1, &tools); /* up to <|eom|> */
         g_assert_cmpint(tools.form, ==, NAWI_TOOLS_PYTHONIC);
@@ -199,7 +207,7 @@ static void test_quirks(void)
     g_free(path);
 }
 
-/* ── Tool calls ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/* ── Tool calls ──────────────────────────────────────────────────────────────────────────────── */
 
 static void append_repeated(GString *out, const json_t *repeat)
 {
@@ -213,7 +221,8 @@ static GString *get_output(const json_t *entry)
     const json_t *text = json_object_get(entry, "output");
     const char *hex = json_string_value(json_object_get(entry, "output_hex"));
     for (; hex && *hex; hex += 2)
-        g_string_append_c(out, (char)(g_ascii_xdigit_value(hex[0]) * 16 + g_ascii_xdigit_value(hex[1])));
+        g_string_append_c(out,
+                          (char)(g_ascii_xdigit_value(hex[0]) * 16 + g_ascii_xdigit_value(hex[1])));
     if (text)
         g_string_append_len(out, json_string_value(text), (gssize)json_string_length(text));
     append_repeated(out, json_object_get(entry, "repeat"));
@@ -228,7 +237,8 @@ static json_t *expand_repeats(json_t *calls)
         json_t *arguments = json_object_get(json_array_get(calls, i), "arguments");
         const char *key;
         json_t *value;
-        json_object_foreach(arguments, key, value) {
+        json_object_foreach(arguments, key, value)
+        {
             const json_t *repeat = json_object_get(value, "repeat");
             if (!repeat)
                 continue;
@@ -273,12 +283,14 @@ static void test_tools(void)
         nawi_tools_parse(output->str, output->len, &tools);
         bool is_right = tools.form == NAWI_TOOLS_TEXT && tools.n_call == 0;
         if (strcmp(expect, "calls") == 0)
-            is_right = strcmp(nawi_tools_form_name(tools.form), json_string_value(json_object_get(entry, "form"))) == 0 &&
+            is_right = strcmp(nawi_tools_form_name(tools.form),
+                              json_string_value(json_object_get(entry, "form"))) == 0 &&
                        is_equal(&tools, calls);
         else if (strcmp(expect, "either") == 0 && !is_right)
             is_right = !calls || is_equal(&tools, calls);
         if (!is_right)
-            g_test_message("output %zu: %.200s → %s", i, output->str, nawi_tools_form_name(tools.form));
+            g_test_message("output %zu: %.200s → %s", i, output->str,
+                           nawi_tools_form_name(tools.form));
         g_assert_true(is_right);
         nawi_tools_finish(&tools);
         g_string_free(output, TRUE);

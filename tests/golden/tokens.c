@@ -1,5 +1,5 @@
-/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, and Meta's own, which is not
- * ours to ship. */
+/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, and
+ * Meta's own, which is not ours to ship. */
 #include "tests/harness.h"
 #include "tests/vocabulary.h"
 
@@ -24,7 +24,8 @@ static GString *get_bytes(const json_t *entry)
         return g_string_new_len(json_string_value(text), (gssize)json_string_length(text));
     GString *bytes = g_string_new(NULL);
     for (; *hex; hex += 2)
-        g_string_append_c(bytes, (char)(g_ascii_xdigit_value(hex[0]) * 16 + g_ascii_xdigit_value(hex[1])));
+        g_string_append_c(bytes,
+                          (char)(g_ascii_xdigit_value(hex[0]) * 16 + g_ascii_xdigit_value(hex[1])));
     return bytes;
 }
 
@@ -32,12 +33,13 @@ static char *join(const json_t *ids)
 {
     GString *out = g_string_new(NULL);
     for (size_t i = 0; i < json_array_size(ids); i++)
-        g_string_append_printf(out, i > 0 ? " %d" : "%d", (int)json_integer_value(json_array_get(ids, i)));
+        g_string_append_printf(out, i > 0 ? " %d" : "%d",
+                               (int)json_integer_value(json_array_get(ids, i)));
     return g_string_free(out, FALSE);
 }
 
-static void check_encoding(const struct nawi_tokenizer *tokenizer, const json_t *wanted, const GString *text,
-                           enum nawi_encode_mode mode)
+static void check_encoding(const struct nawi_tokenizer *tokenizer, const json_t *wanted,
+                           const GString *text, enum nawi_encode_mode mode)
 {
     char *expected = join(wanted);
     char *found = vocabulary_encode(tokenizer, text->str, text->len, mode);
@@ -59,7 +61,8 @@ static void test_small(void)
     for (size_t i = 0; i < json_array_size(cases); i++) {
         const json_t *entry = json_array_get(cases, i);
         const json_t *text = json_array_get(entry, 0);
-        GString *bytes = g_string_new_len(json_string_value(text), (gssize)json_string_length(text));
+        GString *bytes =
+            g_string_new_len(json_string_value(text), (gssize)json_string_length(text));
         check_encoding(tokenizer, json_array_get(entry, 1), bytes, NAWI_ENCODE_TEXT);
         g_string_free(bytes, TRUE);
     }
@@ -96,7 +99,51 @@ static void test_cria(void)
     g_free(path);
 }
 
-/* ── Meta's vocabulary ──────────────────────────────────────────────────────────────────────────────────────────── */
+/* A small vocabulary of SentencePiece, and what SentencePiece made of texts with it. */
+static void test_spm(void)
+{
+    char *path = harness_golden("tokens/spm.json");
+    json_t *root = load(path);
+    const json_t *texts = json_object_get(root, "tokens");
+    size_t n = json_array_size(texts);
+    struct nawi_token_text *tokens = g_new(struct nawi_token_text, n);
+    int64_t *types = g_new(int64_t, n);
+    double *scores = g_new(double, n);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *text = json_array_get(texts, i);
+        tokens[i] =
+            (struct nawi_token_text){json_string_value(text), (uint32_t)json_string_length(text)};
+        types[i] = json_integer_value(json_array_get(json_object_get(root, "types"), i));
+        scores[i] = json_number_value(json_array_get(json_object_get(root, "scores"), i));
+    }
+    struct nawi_tokenizer_params params = nawi_tokenizer_defaults();
+    GError *error = NULL;
+    params.source = "spm.json";
+    params.model = "llama";
+    params.tokens = tokens;
+    params.types = types;
+    params.scores = scores;
+    params.n_token = params.n_type = params.n_score = n;
+    params.unknown_id = 0;
+    struct nawi_tokenizer *tokenizer = nawi_tokenizer_create(&params, &error);
+    g_assert_no_error(error);
+    const json_t *cases = json_object_get(root, "cases");
+    g_assert_cmpuint(json_array_size(cases), >, 80);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *entry = json_array_get(cases, i);
+        GString *text = get_bytes(entry);
+        check_encoding(tokenizer, json_object_get(entry, "ids"), text, NAWI_ENCODE_TEXT);
+        g_string_free(text, TRUE);
+    }
+    nawi_tokenizer_destroy(tokenizer);
+    g_free(tokens);
+    g_free(types);
+    g_free(scores);
+    json_decref(root);
+    g_free(path);
+}
+
+/* ── Meta's vocabulary ───────────────────────────────────────────────────────────────────────── */
 
 static struct nawi_tokenizer *meta;
 static json_t *vectors;
@@ -159,7 +206,8 @@ static void test_meta_back(void)
         GError *error = NULL;
         nawi_tokenizer_encode(meta, text->str, text->len, NAWI_ENCODE_TEXT, ids, &error);
         g_assert_no_error(error);
-        nawi_tokenizer_decode(meta, (int32_t *)(void *)ids->data, ids->len, NAWI_ENCODE_TEXT, back, &error);
+        nawi_tokenizer_decode(meta, (int32_t *)(void *)ids->data, ids->len, NAWI_ENCODE_TEXT, back,
+                              &error);
         g_assert_no_error(error);
         g_assert_true(g_string_equal(text, back));
         g_array_free(ids, TRUE);
@@ -177,7 +225,8 @@ static void check_stream(const json_t *entry)
     GString *out = g_string_new(NULL);
     for (size_t i = 0; i < json_array_size(ids); i++) {
         size_t n_bytes;
-        const char *token = nawi_tokenizer_get_bytes(meta, (int32_t)json_integer_value(json_array_get(ids, i)), &n_bytes);
+        const char *token = nawi_tokenizer_get_bytes(
+            meta, (int32_t)json_integer_value(json_array_get(ids, i)), &n_bytes);
         g_assert_nonnull(token);
         g_string_append_len(bytes, token, (gssize)n_bytes);
         g_string_truncate(out, 0);
@@ -230,7 +279,8 @@ static void test_meta_repeat(void)
     }
 }
 
-/* The stop set holds the three whatever the file says; text that names a control token stays text. */
+/* The stop set holds the three whatever the file says; text that names a control token stays
+ * text. */
 static void test_meta_specials(void)
 {
     if (!open_meta())
@@ -265,6 +315,7 @@ int main(int argc, char **argv)
     harness_init(&argc, &argv);
     g_test_add_func("/tokens/small", test_small);
     g_test_add_func("/tokens/cria", test_cria);
+    g_test_add_func("/tokens/spm", test_spm);
     g_test_add_func("/tokens/meta/plain", test_meta_plain);
     g_test_add_func("/tokens/meta/special", test_meta_special);
     g_test_add_func("/tokens/meta/invalid", test_meta_invalid);
