@@ -8,6 +8,10 @@
 #include <math.h>
 #include <string.h>
 
+enum {
+    LOGIT_BYTES = 64 * 1048576
+}; /* of one run: a vocabulary is wide, and rows that want it are few */
+
 /* ── Opening ─────────────────────────────────────────────────────────────────────────────────── */
 
 /* The llama3 rule: wavelengths above original / low are stretched by factor, below original / high
@@ -116,7 +120,8 @@ bool model_open_decoder(struct nawi_model *model, GError **error)
 {
     struct model_part *part = &model->decoder;
     int64_t n = model->info.n_batch;
-    struct graph_sizes most = {{1, n, n, 0}};
+    model->n_out_most = CLAMP(LOGIT_BYTES / 4 / model->config.n_vocab, 1, n);
+    struct graph_sizes most = {{1, n, model->n_out_most, 0}};
     if (!read_frequencies(model, error))
         return false;
     arch_begin(&part->build, model->weights);
@@ -463,12 +468,24 @@ static void share_counts(struct nawi_model *model, const struct nawi_row *rows, 
     (void)model;
 }
 
+/* Rows that one run takes: a micro-batch, or fewer where many want logits. */
+static int64_t count_rows(const struct nawi_model *model, const struct nawi_row *rows,
+                          int64_t n_row)
+{
+    int64_t n = 0;
+    int64_t n_out = 0;
+    while (n < MIN(n_row, model->info.n_batch) && n_out + rows[n].wants_logits <= model->n_out_most)
+        n_out += rows[n++].wants_logits;
+    return n;
+}
+
 bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
                     float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
                     const nawi_cancel *cancel, GError **error)
 {
-    for (int64_t first = 0; first < n_row; first += model->info.n_batch) {
-        int64_t n = MIN(model->info.n_batch, n_row - first);
+    int64_t n = 0;
+    for (int64_t first = 0; first < n_row; first += n) {
+        n = count_rows(model, rows + first, n_row - first);
         int64_t n_out = 0;
         struct backend_counters before, after;
         GArray *visitors = g_array_new(FALSE, FALSE, sizeof(struct visitor));

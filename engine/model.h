@@ -42,6 +42,7 @@ struct nawi_model {
     struct model_part decoder, eyes;
     struct model_inputs inputs;
     int64_t n_tile_most; /* tiles of one run of the tower */
+    int64_t n_out_most;  /* rows of one run whose logits are made */
     double *inv_freq;    /* [n_rot / 2], divisors applied */
 
     struct kv_pool *pools[2];  /* [local] */
