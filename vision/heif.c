@@ -51,6 +51,7 @@ struct meta {
     unsigned length_sizes; /* of HEVC units in items: a set of bits 1 << bytes, of all hvcC */
     GHashTable *items;     /* id → struct item */
     uint64_t work_bytes;   /* of items looked at */
+    bool is_cut;           /* one of them goes beyond the end of the file */
 };
 
 static bool is_type(const char type[4], const char *wanted) { return memcmp(type, wanted, 4) == 0; }
@@ -278,6 +279,7 @@ static bool add_stretch(struct meta *meta, bool in_idat, uint64_t offset, uint64
 {
     const uint8_t *from = in_idat ? meta->idat.body : meta->file;
     size_t n = in_idat ? meta->idat.n : meta->n_file;
+    meta->is_cut |= offset >= n || length > n - offset;
     if (offset >= n)
         return true;
     size_t part = (size_t)MIN(length ? length : n, n - offset);
@@ -409,6 +411,7 @@ bool container_read_heif(uint8_t *bytes, size_t n, const struct nawi_vision_limi
     bool ok = read_items(meta, error) && read_properties(meta, error) &&
               read_locations(meta, error) && check_references(meta, error) &&
               read_primary(meta, out, error);
+    out->cut = meta->is_cut;
     g_hash_table_destroy(meta->items);
     g_free(meta);
     return ok;

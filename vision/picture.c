@@ -58,9 +58,11 @@ static bool fail(const struct decoding *d, const char *what, GError **error)
 {
     char *text = vips_error_buffer_copy();
     char *quoted = nawi_quote(text, strcspn(text, "\n"));
-    if (check_stop(d, error))
-        container_fault(error, "%s%s (the decoder says %s)",
-                        d->container->cut ? "it is cut short; " : "", what, quoted);
+    const char *cut = d->container->cut ? "it is cut short; " : "";
+    if (check_stop(d, error) && text[0])
+        container_fault(error, "%s%s (the decoder says %s)", cut, what, quoted);
+    else if (!error || !*error)
+        container_fault(error, "%s%s", cut, what);
     g_free(quoted);
     g_free(text);
     return false;
@@ -106,7 +108,7 @@ static VipsSource *create_source(struct decoding *d)
 
 /* ── Loading ── */
 
-typedef int (*loader_fn)(VipsSource *source, VipsImage **out, ...) G_GNUC_NULL_TERMINATED;
+typedef int (*loader_fn)(VipsSource *source, VipsImage **out, ...);
 
 static loader_fn choose_loader(enum sniff_kind kind)
 {

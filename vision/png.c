@@ -100,9 +100,13 @@ static void take_chunk(struct container *out, const uint8_t *type, const uint8_t
 {
     if (is_type(type, "iCCP"))
         take_profile(out, body, n);
-    else if (is_type(type, "sRGB") || is_type(type, "cICP"))
+    else if (is_type(type, "sRGB"))
         out->colour_is_srgb = true;
-    else if (is_type(type, "gAMA") && n == 4)
+    else if (is_type(type, "cICP") && n == 4) {
+        out->colour_is_srgb = true;
+        if (body[0] != 1 || body[1] != 13) /* primaries of BT.709, curve of sRGB */
+            out->note = "its colours are coded by cICP; they are shown as sRGB";
+    } else if (is_type(type, "gAMA") && n == 4)
         out->gamma = bytes_be32(body) / 100000.0;
     else if (is_type(type, "cHRM") && n == 32)
         for (size_t i = 0; i < 8; i++)

@@ -3,9 +3,9 @@
  * or with a sentence. */
 #include "engine/error.h"
 #include "tests/harness.h"
+#include "tests/hostile/forge.h"
 #include "vision/vision.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vips/vips.h>
 
 enum {
 #if defined(__SANITIZE_ADDRESS__)
@@ -32,12 +31,6 @@ enum expected {
     EITHER,
 };
 
-struct sound {
-    char *name;
-    GByteArray *bytes;
-};
-
-static GPtrArray *sounds; /* struct sound * */
 static int n_case;
 static double slowest_s;
 static long largest_kib;
@@ -142,129 +135,18 @@ static void try_array(const char *name, enum expected expected, GByteArray *byte
     g_byte_array_unref(bytes);
 }
 
-/* ── Building files ── */
-
-static GByteArray *put(GByteArray *to, const char *bytes, size_t n)
-{
-    return g_byte_array_append(to, (const guint8 *)bytes, (guint)n);
-}
-
-#define PUT(to, text) put(to, text, sizeof(text) - 1)
-
-static void put_number(GByteArray *to, uint64_t v, int n, bool big)
-{
-    for (int i = 0; i < n; i++) {
-        guint8 byte = (guint8)(v >> 8 * (big ? n - 1 - i : i));
-        g_byte_array_append(to, &byte, 1);
-    }
-}
-
-static uint32_t crc32_of(const uint8_t *bytes, size_t n)
-{
-    uint32_t crc = 0xFFFFFFFF;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= bytes[i];
-        for (int k = 0; k < 8; k++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
-    }
-    return ~crc;
-}
-
-static void put_chunk(GByteArray *png, const char *type, const uint8_t *body, size_t n)
-{
-    put_number(png, n, 4, true);
-    guint from = png->len;
-    put(png, type, 4);
-    g_byte_array_append(png, body, (guint)n);
-    put_number(png, crc32_of(png->data + from, n + 4), 4, true);
-}
-
-static GByteArray *png_start(uint32_t w, uint32_t h, int depth, int colour)
-{
-    GByteArray *png = PUT(g_byte_array_new(), "\x89PNG\r\n\x1A\n");
-    GByteArray *header = g_byte_array_new();
-    put_number(header, w, 4, true);
-    put_number(header, h, 4, true);
-    put_number(header, (uint64_t)depth << 32 | (uint64_t)colour << 24, 5, true);
-    put_chunk(png, "IHDR", header->data, header->len);
-    g_byte_array_unref(header);
-    return png;
-}
-
-/* A black picture, encoded as the suffix says, to a descriptor. */
-static void save_to(int fd, int w, int h, int n_band, const char *suffix)
-{
-    VipsImage *image = NULL;
-    VipsImage *typed = NULL;
-    void *bytes = NULL;
-    size_t n = 0;
-    VipsInterpretation type = n_band < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-    if (vips_black(&image, w, h, "bands", n_band, NULL) != 0 ||
-        vips_copy(image, &typed, "interpretation", type, NULL) != 0 ||
-        vips_image_write_to_buffer(typed, suffix, &bytes, &n, NULL) != 0)
-        g_error("%s: %s", suffix, vips_error_buffer());
-    for (size_t done = 0; done < n;) {
-        ssize_t got = write(fd, (const char *)bytes + done, n - done);
-        if (got < 0)
-            g_error("%s", g_strerror(errno));
-        done += (size_t)got;
-    }
-}
-
-/* The same as bytes. In a child, since libvips' threads would not outlive a later fork(). */
-static GByteArray *save(int w, int h, int n_band, const char *suffix)
-{
-    int status = 0;
-    int fd = memfd_create("sound", MFD_CLOEXEC);
-    pid_t child = fork();
-    if (child == 0) {
-        save_to(fd, w, h, n_band, suffix);
-        _exit(0);
-    }
-    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    off_t n = lseek(fd, 0, SEEK_END);
-    GByteArray *out = g_byte_array_sized_new((guint)n);
-    g_byte_array_set_size(out, (guint)n);
-    g_assert_cmpint(pread(fd, out->data, (size_t)n, 0), ==, n);
-    close(fd);
-    return out;
-}
-
-static const struct sound *find_sound(const char *name)
-{
-    for (guint i = 0; i < sounds->len; i++) {
-        const struct sound *sound = g_ptr_array_index(sounds, i);
-        if (strcmp(sound->name, name) == 0)
-            return sound;
-    }
-    g_error("no sound picture %s", name);
-    return NULL;
-}
-
-static GByteArray *copy_sound(const char *name)
-{
-    const struct sound *sound = find_sound(name);
-    return g_byte_array_append(g_byte_array_new(), sound->bytes->data, sound->bytes->len);
-}
-
 /* ── Cut, noise, splice ── */
-
-static guint32 below(GRand *random, guint32 n)
-{
-    return n ? (guint32)g_rand_int_range(random, 0, (gint32)n) : 0;
-}
 
 static void test_cut(void)
 {
     GRand *random = g_rand_new_with_seed(harness_seed());
     int n_cut = harness_is_full() ? 40 : 4;
-    for (guint i = 0; i < sounds->len; i++) {
-        const struct sound *sound = g_ptr_array_index(sounds, i);
+    for (guint i = 0; i < forge_get_sounds()->len; i++) {
+        const struct forge_sound *sound = g_ptr_array_index(forge_get_sounds(), i);
         for (int k = 0; k < n_cut; k++) {
             guint32 at = k == 0   ? sound->bytes->len - 1
-                         : k == 1 ? below(random, 64)
-                                  : below(random, sound->bytes->len);
+                         : k == 1 ? forge_below(random, 64)
+                                  : forge_below(random, sound->bytes->len);
             char *name = g_strdup_printf("%s cut at %u", sound->name, at);
             try_bytes(name, EITHER, sound->bytes->data, at);
             g_free(name);
@@ -276,10 +158,10 @@ static void test_cut(void)
 /* Bits flipped, a stretch zeroed, repeated, or taken out. */
 static void damage(GByteArray *bytes, GRand *random)
 {
-    guint32 at = below(random, bytes->len);
-    guint32 wanted = 1 + below(random, 64);
+    guint32 at = forge_below(random, bytes->len);
+    guint32 wanted = 1 + forge_below(random, 64);
     guint32 n = MIN(wanted, bytes->len - at);
-    switch (below(random, 5)) {
+    switch (forge_below(random, 5)) {
     case 0: memset(bytes->data + at, 0, n); break;
     case 1: memset(bytes->data + at, 0xFF, n); break;
     case 2: {
@@ -293,7 +175,7 @@ static void damage(GByteArray *bytes, GRand *random)
     case 3: g_byte_array_remove_range(bytes, at, n); break;
     default:
         for (guint32 k = 0; k < 1 + n / 8; k++)
-            bytes->data[below(random, bytes->len)] ^= (guint8)(1u << below(random, 8));
+            bytes->data[forge_below(random, bytes->len)] ^= (guint8)(1u << forge_below(random, 8));
         break;
     }
 }
@@ -302,14 +184,15 @@ static void test_noise(void)
 {
     GRand *random = g_rand_new_with_seed(harness_seed());
     int n_noise = harness_is_full() ? 60 : 5;
-    for (guint i = 0; i < sounds->len; i++)
+    for (guint i = 0; i < forge_get_sounds()->len; i++)
         for (int k = 0; k < n_noise; k++) {
-            const struct sound *sound = g_ptr_array_index(sounds, i);
-            GByteArray *bytes = copy_sound(sound->name);
+            const struct forge_sound *sound = g_ptr_array_index(forge_get_sounds(), i);
+            GByteArray *bytes = forge_copy(sound->name);
             /* Half of the damage in the header, where the lengths are. */
             if (k % 2) {
                 for (int m = 0; m < 3; m++)
-                    bytes->data[below(random, MIN(bytes->len, 160))] = (guint8)below(random, 256);
+                    bytes->data[forge_below(random, MIN(bytes->len, 160))] =
+                        (guint8)forge_below(random, 256);
             } else
                 damage(bytes, random);
             char *name = g_strdup_printf("%s noise %d of seed %u", sound->name, k, harness_seed());
@@ -324,8 +207,10 @@ static void test_splice(void)
     GRand *random = g_rand_new_with_seed(harness_seed());
     int n_splice = harness_is_full() ? 400 : 40;
     for (int k = 0; k < n_splice; k++) {
-        const struct sound *a = g_ptr_array_index(sounds, below(random, sounds->len));
-        const struct sound *b = g_ptr_array_index(sounds, below(random, sounds->len));
+        const struct forge_sound *a =
+            g_ptr_array_index(forge_get_sounds(), forge_below(random, forge_get_sounds()->len));
+        const struct forge_sound *b =
+            g_ptr_array_index(forge_get_sounds(), forge_below(random, forge_get_sounds()->len));
         GByteArray *bytes =
             g_byte_array_append(g_byte_array_new(), a->bytes->data, a->bytes->len / 2);
         g_byte_array_append(bytes, b->bytes->data + b->bytes->len / 2,
@@ -338,94 +223,6 @@ static void test_splice(void)
 }
 
 /* ── Sizes ── */
-
-static GByteArray *gif_of(int w, int h, int frame_w, int frame_h)
-{
-    GByteArray *gif = PUT(g_byte_array_new(), "GIF89a");
-    put_number(gif, (uint64_t)w, 2, false);
-    put_number(gif, (uint64_t)h, 2, false);
-    PUT(gif, "\x80\0\0\xFF\0\0\0\0\xFF,\0\0\0\0");
-    put_number(gif, (uint64_t)frame_w, 2, false);
-    put_number(gif, (uint64_t)frame_h, 2, false);
-    return PUT(gif, "\0\x02\x02\x44\x01\0;");
-}
-
-static GByteArray *jpeg_of(int w, int h)
-{
-    GByteArray *jpeg = copy_sound("baseline_444.jpg");
-    for (guint i = 2; i + 9 < jpeg->len; i++)
-        if (jpeg->data[i] == 0xFF && jpeg->data[i + 1] == 0xC0) {
-            jpeg->data[i + 5] = (guint8)(h >> 8);
-            jpeg->data[i + 6] = (guint8)h;
-            jpeg->data[i + 7] = (guint8)(w >> 8);
-            jpeg->data[i + 8] = (guint8)w;
-            return jpeg;
-        }
-    g_error("no frame header");
-    return jpeg;
-}
-
-static GByteArray *bmp_of(uint32_t w, uint32_t h, int bits)
-{
-    GByteArray *bmp = PUT(g_byte_array_new(), "BM\x60\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0");
-    put_number(bmp, w, 4, false);
-    put_number(bmp, h, 4, false);
-    put_number(bmp, 1, 2, false);
-    put_number(bmp, (uint64_t)bits, 2, false);
-    for (int i = 0; i < 40; i++)
-        put_number(bmp, 0, 1, false);
-    return bmp;
-}
-
-struct tag {
-    uint16_t tag, type;
-    uint64_t count, value;
-};
-
-/* A TIFF of one directory; next is the link behind it. */
-static GByteArray *tiff_of(const struct tag *tags, size_t n, uint32_t next)
-{
-    GByteArray *tiff = PUT(g_byte_array_new(), "II*\0\x08\0\0\0");
-    put_number(tiff, n, 2, false);
-    for (size_t i = 0; i < n; i++) {
-        put_number(tiff, tags[i].tag, 2, false);
-        put_number(tiff, tags[i].type, 2, false);
-        put_number(tiff, tags[i].count, 4, false);
-        put_number(tiff, tags[i].value, 4, false);
-    }
-    put_number(tiff, next, 4, false);
-    for (int i = 0; i < 64; i++)
-        put_number(tiff, 0x55, 1, false);
-    return tiff;
-}
-
-enum {
-    N_TAG = 9,
-};
-
-static void usual_tags(struct tag tags[N_TAG], uint64_t w, uint64_t h)
-{
-    const struct tag usual[N_TAG] = {
-        {256, 4, 1, w}, {257, 4, 1, h}, {258, 3, 1, 8},
-        {259, 3, 1, 1}, {262, 3, 1, 1}, {273, 4, 1, 8 + 2 + N_TAG * 12 + 4},
-        {277, 3, 1, 1}, {278, 4, 1, h}, {279, 4, 1, 64}};
-    memcpy(tags, usual, sizeof usual);
-}
-
-static GByteArray *webp_of(uint32_t w, uint32_t h)
-{
-    GByteArray *webp = copy_sound("lossy_alpha.webp");
-    for (guint i = 12; i + 18 < webp->len; i++)
-        if (memcmp(webp->data + i, "VP8X", 4) == 0) {
-            for (int k = 0; k < 3; k++) {
-                webp->data[i + 12 + (guint)k] = (guint8)((w - 1) >> 8 * k);
-                webp->data[i + 15 + (guint)k] = (guint8)((h - 1) >> 8 * k);
-            }
-            return webp;
-        }
-    g_error("no VP8X");
-    return webp;
-}
 
 static void test_sizes(void)
 {
@@ -443,74 +240,61 @@ static void test_sizes(void)
     for (size_t i = 0; i < G_N_ELEMENTS(sides); i++) {
         uint32_t w = sides[i][0];
         uint32_t h = sides[i][1];
-        struct tag tags[N_TAG];
+        struct forge_tag tags[FORGE_TAGS];
         char *name = g_strdup_printf("%u x %u", w, h);
-        GByteArray *png = png_start(w, h, 8, 2);
-        put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
-        put_chunk(png, "IEND", NULL, 0);
+        GByteArray *png = forge_png(w, h, 8, 2);
+        forge_put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
+        forge_put_chunk(png, "IEND", NULL, 0);
         try_array(name, REFUSED, png);
-        try_array(name, REFUSED, bmp_of(w, h, 24));
-        usual_tags(tags, w, h);
-        try_array(name, REFUSED, tiff_of(tags, N_TAG, 0));
+        try_array(name, REFUSED, forge_bmp(w, h, 24));
+        forge_usual_tags(tags, w, h);
+        try_array(name, REFUSED, forge_tiff(tags, FORGE_TAGS, 0));
         char *text = g_strdup_printf("P6\n%u %u\n255\nabc", w, h);
         try_bytes(name, REFUSED, text, strlen(text));
         g_free(text);
         g_free(name);
     }
-    try_array("GIF 65308 x 65386", REFUSED, gif_of(65308, 65386, 65308, 65386));
-    try_array("GIF canvas of 65308 x 65386", REFUSED, gif_of(65308, 65386, 1, 1));
-    try_array("GIF frame of 65308 x 65386", REFUSED, gif_of(10, 10, 65308, 65386));
-    try_array("GIF of nothing", REFUSED, gif_of(0, 0, 0, 0));
-    try_array("GIF frame of nothing", REFUSED, gif_of(10, 10, 0, 10));
-    try_array("sound GIF", SHOWN, gif_of(1, 1, 1, 1));
-    try_array("JPEG 0 x 0", REFUSED, jpeg_of(0, 0));
-    try_array("JPEG 0 x 9", REFUSED, jpeg_of(0, 9));
-    try_array("JPEG 9 x 0", REFUSED, jpeg_of(9, 0));
-    try_array("JPEG 65535 x 65535", REFUSED, jpeg_of(65535, 65535));
-    try_array("JPEG 65500 x 1", REFUSED, jpeg_of(65500, 1));
-    try_array("JPEG 8000 x 8000 without pixels", EITHER, jpeg_of(8000, 8000));
-    try_array("WebP 2^24 x 2^24", REFUSED, webp_of(0x1000000, 0x1000000));
-    try_array("WebP 1 x 1 around more", EITHER, webp_of(1, 1));
-    try_array("WebP 8000 x 8000 around less", EITHER, webp_of(8000, 8000));
-    try_array("sound PNG of 30000 x 30000", REFUSED, save(30000, 30000, 1, ".png[bitdepth=1]"));
-    try_array("sound PNG of 8000 x 8000", SHOWN, save(8000, 8000, 3, ".png[compression=1]"));
-    try_array("sound PNG of 8001 x 8001", REFUSED, save(8001, 8001, 1, ".png[bitdepth=1]"));
+    try_array("GIF 65308 x 65386", REFUSED, forge_gif(65308, 65386, 65308, 65386));
+    try_array("GIF canvas of 65308 x 65386", REFUSED, forge_gif(65308, 65386, 1, 1));
+    try_array("GIF frame of 65308 x 65386", REFUSED, forge_gif(10, 10, 65308, 65386));
+    try_array("GIF of nothing", REFUSED, forge_gif(0, 0, 0, 0));
+    try_array("GIF frame of nothing", REFUSED, forge_gif(10, 10, 0, 10));
+    try_array("sound GIF", SHOWN, forge_gif(1, 1, 1, 1));
+    try_array("JPEG 0 x 0", REFUSED, forge_jpeg(0, 0));
+    try_array("JPEG 0 x 9", REFUSED, forge_jpeg(0, 9));
+    try_array("JPEG 9 x 0", REFUSED, forge_jpeg(9, 0));
+    try_array("JPEG 65535 x 65535", REFUSED, forge_jpeg(65535, 65535));
+    try_array("JPEG 65500 x 1", REFUSED, forge_jpeg(65500, 1));
+    try_array("JPEG 8000 x 8000 without pixels", EITHER, forge_jpeg(8000, 8000));
+    try_array("WebP 2^24 x 2^24", REFUSED, forge_webp(0x1000000, 0x1000000));
+    try_array("WebP 1 x 1 around more", EITHER, forge_webp(1, 1));
+    try_array("WebP 8000 x 8000 around less", EITHER, forge_webp(8000, 8000));
+    try_array("sound PNG of 30000 x 30000", REFUSED,
+              forge_saved(30000, 30000, 1, ".png[bitdepth=1]"));
+    try_array("sound PNG of 8000 x 8000", SHOWN, forge_saved(8000, 8000, 3, ".png[compression=1]"));
+    try_array("sound PNG of 8001 x 8001", REFUSED, forge_saved(8001, 8001, 1, ".png[bitdepth=1]"));
     try_array("sound interlaced PNG of 6000 x 6000", SHOWN,
-              save(6000, 6000, 4, ".png[compression=1,interlace]"));
-    try_array("sound JPEG of 8000 x 8000", SHOWN, save(8000, 8000, 3, ".jpg"));
+              forge_saved(6000, 6000, 4, ".png[compression=1,interlace]"));
+    try_array("sound JPEG of 8000 x 8000", SHOWN, forge_saved(8000, 8000, 3, ".jpg"));
     try_array("sound progressive JPEG of 8000 x 8000", SHOWN,
-              save(8000, 8000, 3, ".jpg[interlace]"));
-    try_array("sound WebP of 8000 x 8000", SHOWN, save(8000, 8000, 3, ".webp[lossless,effort=0]"));
-    try_array("sound TIFF of 8000 x 8000", SHOWN, save(8000, 8000, 3, ".tif[compression=deflate]"));
+              forge_saved(8000, 8000, 3, ".jpg[interlace]"));
+    try_array("sound WebP of 8000 x 8000", SHOWN,
+              forge_saved(8000, 8000, 3, ".webp[lossless,effort=0]"));
+    try_array("sound TIFF of 8000 x 8000", SHOWN,
+              forge_saved(8000, 8000, 3, ".tif[compression=deflate]"));
     try_array("sound tiled TIFF of 8000 x 8000", SHOWN,
-              save(8000, 8000, 3, ".tif[compression=lzw,tile]"));
-    try_array("sound GIF of 5000 x 5000", SHOWN, save(5000, 5000, 3, ".gif"));
+              forge_saved(8000, 8000, 3, ".tif[compression=lzw,tile]"));
+    try_array("sound GIF of 5000 x 5000", SHOWN, forge_saved(5000, 5000, 3, ".gif"));
     static const char *const forms[] = {".png", ".jpg", ".tif", ".gif", ".ppm"};
     for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
-        try_array("1 x 20000", SHOWN, save(1, 20000, 3, forms[i]));
-        try_array("20000 x 1", SHOWN, save(20000, 1, 3, forms[i]));
+        try_array("1 x 20000", SHOWN, forge_saved(1, 20000, 3, forms[i]));
+        try_array("20000 x 1", SHOWN, forge_saved(20000, 1, 3, forms[i]));
     }
-    try_array("1 x 16383 WebP", SHOWN, save(1, 16383, 3, ".webp"));
-    try_array("16383 x 1 WebP", SHOWN, save(16383, 1, 3, ".webp"));
+    try_array("1 x 16383 WebP", SHOWN, forge_saved(1, 16383, 3, ".webp"));
+    try_array("16383 x 1 WebP", SHOWN, forge_saved(16383, 1, 3, ".webp"));
 }
 
 /* ── Fields ── */
-
-static void put_segment(GByteArray *jpeg, int marker, const void *body, size_t n)
-{
-    put_number(jpeg, 0xFF00u | (unsigned)marker, 2, true);
-    put_number(jpeg, n + 2, 2, true);
-    g_byte_array_append(jpeg, body, (guint)n);
-}
-
-/* baseline_444.jpg with segments put behind its first two bytes. */
-static GByteArray *jpeg_with(const GByteArray *segments)
-{
-    const struct sound *sound = find_sound("baseline_444.jpg");
-    GByteArray *jpeg = PUT(g_byte_array_new(), "\xFF\xD8");
-    g_byte_array_append(jpeg, segments->data, segments->len);
-    return g_byte_array_append(jpeg, sound->bytes->data + 2, sound->bytes->len - 2);
-}
 
 static void test_exif(void)
 {
@@ -529,46 +313,19 @@ static void test_exif(void)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(blocks); i++) {
         GByteArray *segments = g_byte_array_new();
-        put_segment(segments, 0xE1, blocks[i].bytes, blocks[i].n);
-        try_array("JPEG with broken EXIF", SHOWN, jpeg_with(segments));
+        forge_put_segment(segments, 0xE1, blocks[i].bytes, blocks[i].n);
+        try_array("JPEG with broken EXIF", SHOWN, forge_jpeg_with(segments));
         g_byte_array_unref(segments);
 
-        GByteArray *png = copy_sound("rgb_8bit.png");
+        GByteArray *png = forge_copy("rgb_8bit.png");
         GByteArray *chunk = g_byte_array_new();
-        put_chunk(chunk, "eXIf", (const uint8_t *)blocks[i].bytes + 6, blocks[i].n - 6);
+        forge_put_chunk(chunk, "eXIf", (const uint8_t *)blocks[i].bytes + 6, blocks[i].n - 6);
         g_byte_array_append(chunk, png->data + 33, png->len - 33);
         g_byte_array_set_size(png, 33);
         g_byte_array_append(png, chunk->data, chunk->len);
         g_byte_array_unref(chunk);
         try_array("PNG with broken EXIF", SHOWN, png);
     }
-}
-
-/* n bytes of an ICC profile with the signature in place and nonsense otherwise. */
-static GByteArray *false_profile(size_t n, const char *space, GRand *random)
-{
-    GByteArray *profile = g_byte_array_new();
-    g_byte_array_set_size(profile, (guint)n);
-    for (size_t i = 0; i < n; i++)
-        profile->data[i] = (guint8)below(random, 256);
-    if (n >= 40) {
-        memcpy(profile->data + 16, space, 4);
-        memcpy(profile->data + 36, "acsp", 4);
-    }
-    if (n >= 132)
-        memcpy(profile->data + 128, "\0\0\0\x10", 4);
-    return profile;
-}
-
-static void put_profile(GByteArray *segments, const GByteArray *profile, int number, int count)
-{
-    GByteArray *body = PUT(g_byte_array_new(), "ICC_PROFILE");
-    put_number(body, 0, 1, true);
-    put_number(body, (uint64_t)number, 1, true);
-    put_number(body, (uint64_t)count, 1, true);
-    g_byte_array_append(body, profile->data, profile->len);
-    put_segment(segments, 0xE2, body->data, body->len);
-    g_byte_array_unref(body);
 }
 
 static void test_profiles(void)
@@ -578,18 +335,18 @@ static void test_profiles(void)
     GRand *random = g_rand_new_with_seed(harness_seed());
     for (size_t i = 0; i < G_N_ELEMENTS(spaces); i++)
         for (size_t k = 0; k < G_N_ELEMENTS(sizes); k++) {
-            GByteArray *profile = false_profile(sizes[k], spaces[i], random);
+            GByteArray *profile = forge_profile(sizes[k], spaces[i], random);
             GByteArray *segments = g_byte_array_new();
-            put_profile(segments, profile, 1, 1);
-            try_array("JPEG with a false profile", SHOWN, jpeg_with(segments));
+            forge_put_profile(segments, profile, 1, 1);
+            try_array("JPEG with a false profile", SHOWN, forge_jpeg_with(segments));
             g_byte_array_unref(segments);
             g_byte_array_unref(profile);
         }
-    GByteArray *profile = false_profile(1000, "RGB ", random);
+    GByteArray *profile = forge_profile(1000, "RGB ", random);
     GByteArray *segments = g_byte_array_new();
     for (int i = 0; i < 300; i++)
-        put_profile(segments, profile, i % 256, 255);
-    try_array("JPEG with pieces of profiles twice and missing", SHOWN, jpeg_with(segments));
+        forge_put_profile(segments, profile, i % 256, 255);
+    try_array("JPEG with pieces of profiles twice and missing", SHOWN, forge_jpeg_with(segments));
     g_byte_array_unref(segments);
     g_byte_array_unref(profile);
 
@@ -598,56 +355,27 @@ static void test_profiles(void)
                                         "icc_grey_linear.jpg"};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         for (int k = 0; k < (harness_is_full() ? 200 : 15); k++) {
-            GByteArray *jpeg = copy_sound(names[i]);
+            GByteArray *jpeg = forge_copy(names[i]);
             guint at = 0;
             while (at + 12 < jpeg->len && memcmp(jpeg->data + at, "ICC_PROFILE", 11) != 0)
                 at++;
             for (int m = 0; m < 4; m++)
-                jpeg->data[at + 14 + below(random, 400)] = (guint8)below(random, 256);
+                jpeg->data[at + 14 + forge_below(random, 400)] = (guint8)forge_below(random, 256);
             try_array(names[i], EITHER, jpeg);
         }
     g_rand_free(random);
 }
 
-/* A zlib stream of n zeros in stored blocks would be long; this one is made of runs: 258 zeros in
- * two bits each. */
-static GByteArray *packed_zeros(size_t n)
-{
-    GByteArray *out = PUT(g_byte_array_new(), "\x78\x9C");
-    uint64_t bits = 0;
-    int n_bit = 0;
-    /* Fixed codes: literal 0 is 00110000; length 258 is 11000101, distance 1 is 00000. All from the
-     * high bit. */
-    static const char first[] = "110"
-                                "00110000";
-    static const char run[] = "11000101"
-                              "00000";
-    size_t n_run = n / 258;
-    for (size_t r = 0; r <= n_run; r++)
-        for (const char *bit = r == 0 ? first : run; *bit; bit++) {
-            bits |= (uint64_t)(*bit - '0') << n_bit++;
-            if (n_bit == 8) {
-                put_number(out, bits, 1, false);
-                bits = 0;
-                n_bit = 0;
-            }
-        }
-    n_bit += 7; /* the end code is seven zeros */
-    put_number(out, bits, (n_bit + 7) / 8, false);
-    put_number(out, 0, 4, true); /* a check sum that is not looked at in time */
-    return out;
-}
-
 static void test_bombs(void)
 {
-    GByteArray *zeros = packed_zeros(300u * 1024 * 1024);
+    GByteArray *zeros = forge_zeros(300u * 1024 * 1024);
     static const char *const types[] = {"iCCP", "zTXt", "iTXt", "prVt"};
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
-        GByteArray *png = copy_sound("rgb_8bit.png");
-        GByteArray *body = PUT(g_byte_array_new(), "name\0\0");
+        GByteArray *png = forge_copy("rgb_8bit.png");
+        GByteArray *body = FORGE_PUT(g_byte_array_new(), "name\0\0");
         GByteArray *chunk = g_byte_array_new();
         g_byte_array_append(body, zeros->data, zeros->len);
-        put_chunk(chunk, types[i], body->data, body->len);
+        forge_put_chunk(chunk, types[i], body->data, body->len);
         g_byte_array_append(chunk, png->data + 33, png->len - 33);
         g_byte_array_set_size(png, 33);
         g_byte_array_append(png, chunk->data, chunk->len);
@@ -655,15 +383,15 @@ static void test_bombs(void)
         g_byte_array_unref(chunk);
         g_byte_array_unref(body);
     }
-    GByteArray *png = png_start(10, 10, 8, 2);
-    put_chunk(png, "IDAT", zeros->data, zeros->len);
-    put_chunk(png, "IEND", NULL, 0);
+    GByteArray *png = forge_png(10, 10, 8, 2);
+    forge_put_chunk(png, "IDAT", zeros->data, zeros->len);
+    forge_put_chunk(png, "IEND", NULL, 0);
     try_array("PNG of 10 x 10 with 300 MB", EITHER, png);
-    struct tag tags[N_TAG];
-    usual_tags(tags, 100, 100);
+    struct forge_tag tags[FORGE_TAGS];
+    forge_usual_tags(tags, 100, 100);
     tags[3].value = 8; /* deflate */
     tags[8].value = zeros->len;
-    GByteArray *tiff = tiff_of(tags, N_TAG, 0);
+    GByteArray *tiff = forge_tiff(tags, FORGE_TAGS, 0);
     g_byte_array_set_size(tiff, (guint)tags[5].value);
     g_byte_array_append(tiff, zeros->data, zeros->len);
     try_array("TIFF of 100 x 100 with 300 MB", EITHER, tiff);
@@ -674,14 +402,14 @@ static void test_comments_and_scans(void)
 {
     GByteArray *segments = g_byte_array_new();
     for (int i = 0; i < 20000; i++)
-        put_segment(segments, i % 2 ? 0xFE : 0xE1, "comment", 7);
-    try_array("JPEG with 20000 comments", SHOWN, jpeg_with(segments));
+        forge_put_segment(segments, i % 2 ? 0xFE : 0xE1, "comment", 7);
+    try_array("JPEG with 20000 comments", SHOWN, forge_jpeg_with(segments));
     g_byte_array_unref(segments);
 
-    GByteArray *png = copy_sound("rgb_8bit.png");
+    GByteArray *png = forge_copy("rgb_8bit.png");
     GByteArray *chunks = g_byte_array_new();
     for (int i = 0; i < 50000; i++)
-        put_chunk(chunks, "tEXt", (const uint8_t *)"a\0b", 3);
+        forge_put_chunk(chunks, "tEXt", (const uint8_t *)"a\0b", 3);
     g_byte_array_append(chunks, png->data + 33, png->len - 33);
     g_byte_array_set_size(png, 33);
     g_byte_array_append(png, chunks->data, chunks->len);
@@ -690,7 +418,7 @@ static void test_comments_and_scans(void)
 
     /* The last scan of a progressive picture again and again. */
     static const int n_scan[] = {5, 900, 30000};
-    GByteArray *large = save(4000, 4000, 3, ".jpg[interlace]");
+    GByteArray *large = forge_saved(4000, 4000, 3, ".jpg[interlace]");
     guint last = large->len - 2;
     while (last > 2 && !(large->data[last] == 0xFF && large->data[last + 1] == 0xDA))
         last--;
@@ -698,7 +426,7 @@ static void test_comments_and_scans(void)
         GByteArray *many = g_byte_array_append(g_byte_array_new(), large->data, large->len - 2);
         for (int k = 0; k < n_scan[i] && many->len < 60u * 1024 * 1024; k++)
             g_byte_array_append(many, large->data + last, large->len - 2 - last);
-        PUT(many, "\xFF\xD9");
+        FORGE_PUT(many, "\xFF\xD9");
         try_array("progressive JPEG with scans repeated", i == 2 ? REFUSED : EITHER, many);
     }
     g_byte_array_unref(large);
@@ -706,38 +434,39 @@ static void test_comments_and_scans(void)
 
 static void test_tiff_fields(void)
 {
-    struct tag tags[N_TAG];
-    usual_tags(tags, 8, 8);
-    try_array("sound TIFF", SHOWN, tiff_of(tags, N_TAG, 0));
-    try_array("TIFF whose next directory is its first", SHOWN, tiff_of(tags, N_TAG, 8));
-    try_array("TIFF whose next directory is outside", SHOWN, tiff_of(tags, N_TAG, 0xFFFFFFF0));
-    try_array("TIFF whose next directory is within", SHOWN, tiff_of(tags, N_TAG, 20));
+    struct forge_tag tags[FORGE_TAGS];
+    forge_usual_tags(tags, 8, 8);
+    try_array("sound TIFF", SHOWN, forge_tiff(tags, FORGE_TAGS, 0));
+    try_array("TIFF whose next directory is its first", SHOWN, forge_tiff(tags, FORGE_TAGS, 8));
+    try_array("TIFF whose next directory is outside", SHOWN,
+              forge_tiff(tags, FORGE_TAGS, 0xFFFFFFF0));
+    try_array("TIFF whose next directory is within", SHOWN, forge_tiff(tags, FORGE_TAGS, 20));
     static const uint64_t values[] = {0,     1,     2,     3,          4,          5,
                                       6,     7,     13,    32,         64,         255,
                                       32773, 34712, 65535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
-    for (int i = 0; i < N_TAG; i++)
+    for (int i = 0; i < FORGE_TAGS; i++)
         for (size_t k = 0; k < G_N_ELEMENTS(values); k++) {
             char *name =
                 g_strdup_printf("TIFF tag %d of %" G_GUINT64_FORMAT, tags[i].tag, values[k]);
-            usual_tags(tags, 8, 8);
+            forge_usual_tags(tags, 8, 8);
             tags[i].value = values[k];
-            try_array(name, EITHER, tiff_of(tags, N_TAG, 0));
-            usual_tags(tags, 8, 8);
+            try_array(name, EITHER, forge_tiff(tags, FORGE_TAGS, 0));
+            forge_usual_tags(tags, 8, 8);
             tags[i].count = values[k];
-            try_array(name, EITHER, tiff_of(tags, N_TAG, 0));
-            usual_tags(tags, 8, 8);
+            try_array(name, EITHER, forge_tiff(tags, FORGE_TAGS, 0));
+            forge_usual_tags(tags, 8, 8);
             tags[i].type = (uint16_t)values[k];
-            try_array(name, EITHER, tiff_of(tags, N_TAG, 0));
+            try_array(name, EITHER, forge_tiff(tags, FORGE_TAGS, 0));
             g_free(name);
         }
     /* Tiles larger than the picture by far. */
-    struct tag tiled[N_TAG + 4];
-    usual_tags(tiled, 8, 8);
-    tiled[5] = (struct tag){322, 4, 1, 0x10000};
-    tiled[6] = (struct tag){323, 4, 1, 0x10000};
-    tiled[7] = (struct tag){324, 4, 1, 8};
-    tiled[8] = (struct tag){325, 4, 1, 64};
-    try_array("TIFF of a tile of 65536 x 65536", REFUSED, tiff_of(tiled, N_TAG, 0));
+    struct forge_tag tiled[FORGE_TAGS + 4];
+    forge_usual_tags(tiled, 8, 8);
+    tiled[5] = (struct forge_tag){322, 4, 1, 0x10000};
+    tiled[6] = (struct forge_tag){323, 4, 1, 0x10000};
+    tiled[7] = (struct forge_tag){324, 4, 1, 8};
+    tiled[8] = (struct forge_tag){325, 4, 1, 64};
+    try_array("TIFF of a tile of 65536 x 65536", REFUSED, forge_tiff(tiled, FORGE_TAGS, 0));
     try_bytes("TIFF with its directory at 0", REFUSED, "II*\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     try_bytes("TIFF with its directory far off", REFUSED, "MM\0*\xFF\xFF\xFF\xF0\0\0\0\0\0\0\0\0",
               16);
@@ -751,11 +480,11 @@ static void test_boxes(void)
                                         "heic_irot_and_exif_6.heic"};
     static const uint32_t values[] = {0, 1, 0x80000000, 0xFFFFFFFF};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        const struct sound *sound = find_sound(names[i]);
+        const struct forge_sound *sound = forge_find(names[i]);
         guint step = harness_is_full() ? 1 : 7;
         for (guint at = 0; at + 4 < MIN(sound->bytes->len, 700); at += step)
             for (size_t k = 0; k < G_N_ELEMENTS(values); k += harness_is_full() ? 1 : 3) {
-                GByteArray *bytes = copy_sound(names[i]);
+                GByteArray *bytes = forge_copy(names[i]);
                 for (guint b = 0; b < 4; b++)
                     bytes->data[at + b] = (guint8)(values[k] >> 8 * (3 - b));
                 char *name = g_strdup_printf("%s with %u at %u", names[i], values[k], at);
@@ -771,20 +500,20 @@ static void test_palettes(void)
         int depth, colour;
     } kinds[] = {{3, 0}, {0, 2}, {16, 3}, {1, 6}, {8, 1}, {8, 7}, {32, 2}, {255, 255}};
     for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        GByteArray *png = png_start(8, 8, kinds[i].depth, kinds[i].colour);
-        put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
-        put_chunk(png, "IEND", NULL, 0);
+        GByteArray *png = forge_png(8, 8, kinds[i].depth, kinds[i].colour);
+        forge_put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
+        forge_put_chunk(png, "IEND", NULL, 0);
         try_array("PNG of an impossible depth", REFUSED, png);
     }
-    GByteArray *png = png_start(8, 8, 8, 3);
-    put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
-    put_chunk(png, "IEND", NULL, 0);
+    GByteArray *png = forge_png(8, 8, 8, 3);
+    forge_put_chunk(png, "IDAT", (const uint8_t *)"\x78\x9C\x03\0\0\0\0\x01", 8);
+    forge_put_chunk(png, "IEND", NULL, 0);
     try_array("PNG without its palette", REFUSED, png);
-    png = png_start(8, 8, 8, 2);
-    put_chunk(png, "IEND", NULL, 0);
+    png = forge_png(8, 8, 8, 2);
+    forge_put_chunk(png, "IEND", NULL, 0);
     try_array("PNG without data", REFUSED, png);
-    png = png_start(8, 8, 8, 2);
-    put_chunk(png, "CRIT", NULL, 0);
+    png = forge_png(8, 8, 8, 2);
+    forge_put_chunk(png, "CRIT", NULL, 0);
     try_array("PNG with an unknown necessary chunk", REFUSED, png);
 }
 
@@ -853,11 +582,11 @@ static void test_documents(void)
               "\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 22);
     GByteArray *stream = g_byte_array_new();
     for (int i = 0; i < 1880; i++)
-        put_number(stream, i % 188 ? 0xFF : 0x47, 1, false);
+        forge_put_number(stream, i % 188 ? 0xFF : 0x47, 1, false);
     try_array("MPEG transport stream", REFUSED, stream);
     GByteArray *deep = g_byte_array_new();
     for (int i = 0; i < 20000; i++)
-        PUT(deep, "<g>");
+        FORGE_PUT(deep, "<g>");
     try_array("text of brackets", REFUSED, deep);
 }
 
@@ -869,8 +598,8 @@ static void test_polyglots(void)
     static const char behind[] =
         "PK\x03\x04%PDF-1.7 <svg/> <?php system($_GET[0]); ?> #!/bin/sh\n\xFF\xD8\xFF";
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        GByteArray *bytes = copy_sound(names[i]);
-        try_array(names[i], SHOWN, PUT(bytes, behind));
+        GByteArray *bytes = forge_copy(names[i]);
+        try_array(names[i], SHOWN, FORGE_PUT(bytes, behind));
     }
 }
 
@@ -934,37 +663,6 @@ static void test_count(void)
     g_assert_cmpint(n_case, >=, 200);
 }
 
-static void free_sound(void *data)
-{
-    struct sound *sound = data;
-    g_free(sound->name);
-    g_byte_array_unref(sound->bytes);
-    g_free(sound);
-}
-
-static void load_sounds(void)
-{
-    char *path = harness_golden("pictures/files");
-    GDir *dir = g_dir_open(path, 0, NULL);
-    const char *name;
-    g_assert_nonnull(dir);
-    sounds = g_ptr_array_new_with_free_func(free_sound);
-    while ((name = g_dir_read_name(dir))) {
-        char *file = g_build_filename(path, name, NULL);
-        char *bytes = NULL;
-        gsize n = 0;
-        struct sound *sound = g_new0(struct sound, 1);
-        if (!g_file_get_contents(file, &bytes, &n, NULL))
-            g_error("%s", file);
-        sound->name = g_strdup(name);
-        sound->bytes = g_byte_array_new_take((guint8 *)bytes, n);
-        g_ptr_array_add(sounds, sound);
-        g_free(file);
-    }
-    g_dir_close(dir);
-    g_free(path);
-}
-
 int main(int argc, char **argv)
 {
     GError *error = NULL;
@@ -972,7 +670,7 @@ int main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     if (!nawi_vision_init(&error))
         g_error("%s", error->message);
-    load_sounds();
+    forge_start();
     g_test_add_func("/cut", test_cut);
     g_test_add_func("/noise", test_noise);
     g_test_add_func("/splice", test_splice);
@@ -989,7 +687,7 @@ int main(int argc, char **argv)
     g_test_add_func("/no-files", test_no_files);
     g_test_add_func("/count", test_count);
     int rc = harness_main();
-    g_ptr_array_unref(sounds);
+    forge_stop();
     nawi_vision_finish();
     return rc;
 }
