@@ -1,5 +1,4 @@
-/* Weights that are numbers, or are turned into numbers first, times activations as floats: F32
- * F16 BF16 F8, and every block type that has no integer way.
+/* Weights that are numbers, F32 F16 BF16 F8, times activations as floats.
  *
  * A value is the sum of slabs of 512 weights, each summed in 8 lanes, lane i taking every
  * eighth. Several columns: 8 rows of a slab are unpacked into a scratch in the first-level
@@ -118,16 +117,15 @@ static void multiply_slab(const struct kernel_matmul *args, const float *panel, 
     }
 }
 
-AVX2_INLINE void multiply_several(const struct kernel_matmul *args, unpack_fn unpack, int block_len,
-                                  int block_bytes)
+AVX2_INLINE void multiply_several(const struct kernel_matmul *args, unpack_fn unpack, int bytes)
 {
     _Alignas(32) float panel[ROWS * SLAB];
     for (int64_t r0 = 0; r0 < args->n_row; r0 += ROWS) {
         int64_t n_row = MIN(ROWS, args->n_row - r0);
         for (int64_t k0 = 0; k0 < args->k; k0 += SLAB) {
             for (int64_t r = 0; r < n_row; r++)
-                unpack(args->w + (r0 + r) * args->w_row_bytes + k0 / block_len * block_bytes,
-                       MIN(SLAB, args->k - k0), panel + r * SLAB);
+                unpack(args->w + (r0 + r) * args->w_row_bytes + k0 * bytes, MIN(SLAB, args->k - k0),
+                       panel + r * SLAB);
             multiply_slab(args, panel, r0, n_row, k0);
         }
     }
@@ -156,35 +154,14 @@ AVX2_INLINE void unpack_numbers(const char *src, int64_t n, float *out, struct n
         else if (args->n_col == 1)                                                                 \
             multiply_one(args, numbers_##name);                                                    \
         else                                                                                       \
-            multiply_several(args, unpack_##name, 1, bytes);                                       \
+            multiply_several(args, unpack_##name, bytes);                                          \
     }
 NUMBERS(X)
-#undef X
-
-/* ── Blocks without an integer way ───────────────────────────────────────────────────────────── */
-
-#define DEQUANTISED(X)                                                                             \
-    X(IQ2_XXS) X(IQ2_XS) X(IQ3_XXS) X(IQ1_S) X(IQ3_S) X(IQ2_S) X(IQ1_M) X(TQ1_0) X(TQ2_0)
-
-#define X(dtype)                                                                                   \
-    static void unpack_##dtype(const char *src, int64_t n, float *out)                             \
-    {                                                                                              \
-        nawi_dtype_get_info(NAWI_DTYPE_##dtype)->dequant(n, src, out);                             \
-    }                                                                                              \
-    static void multiply_##dtype(const struct kernel_matmul *args)                                 \
-    {                                                                                              \
-        const struct nawi_dtype_info *info = nawi_dtype_get_info(NAWI_DTYPE_##dtype);              \
-        multiply_several(args, unpack_##dtype, info->block_len, info->block_bytes);                \
-    }
-DEQUANTISED(X)
 #undef X
 
 void avx2_fill_float(struct kernels *table)
 {
 #define X(dtype, name, bytes) table->matmul[NAWI_DTYPE_##dtype] = multiply_##name;
     NUMBERS(X)
-#undef X
-#define X(dtype) table->matmul[NAWI_DTYPE_##dtype] = multiply_##dtype;
-    DEQUANTISED(X)
 #undef X
 }

@@ -1,55 +1,18 @@
 /* Blocks of 256 times activations of eight bits. A block is a group; its scales of runs are
  * multiplied as integers. */
-#include "engine/cpu/avx2-tile.h"
-#include "engine/file/dtype-blocks.h"
-
-enum kind {
-    KIND_LOW,   /* bytes 0..31: four products add up in 16 bits; a minimum with scales of its own */
-    KIND_LOW_4, /* bytes 0..7, from which 4 is to be taken */
-    KIND_SIX,   /* bytes 0..63, from which 32 is to be taken: two products add up */
-    KIND_SIGNED, /* bytes -127..127 */
-};
+#include "engine/cpu/avx2-k.h"
 
 /* ── Unpacking ───────────────────────────────────────────────────────────────────────────────── */
-
-AVX2_INLINE float half(const uint8_t *at) { return _cvtsh_ss(block_u16(at)); }
-
-AVX2_INLINE uint32_t word(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
 
 /* The twelve bytes of Q4_K and Q5_K: 8 scales, then 8 minima. */
 AVX2_INLINE __m128i unpack_pairs(const uint8_t *at)
 {
-    uint32_t a = word(at);
-    uint32_t b = word(at + 4);
-    uint32_t c = word(at + 8);
+    uint32_t a = k_word(at);
+    uint32_t b = k_word(at + 4);
+    uint32_t c = k_word(at + 8);
     uint32_t scales = (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030);
     uint32_t least = (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030);
     return _mm_set_epi32((int)least, (int)(b & 0x3f3f3f3f), (int)scales, (int)(a & 0x3f3f3f3f));
-}
-
-AVX2_INLINE void spread_pairs(__m128i pairs, struct panel *panel)
-{
-    const __m128i a = _mm_setr_epi8(0, 0, 4, 4, 2, 2, 6, 6, 0, 0, 4, 4, 2, 2, 6, 6);
-    const __m128i b = _mm_setr_epi8(1, 1, 5, 5, 3, 3, 7, 7, 1, 1, 5, 5, 3, 3, 7, 7);
-    const __m128i least = _mm_setr_epi8(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
-    panel->scales[0] = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(pairs, a));
-    panel->scales[1] = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(pairs, b));
-    panel->least = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(pairs, least));
-}
-
-/* Sixteen signed scales of runs of 16. */
-AVX2_INLINE void spread_sixteen(__m128i scales, struct panel *panel)
-{
-    const __m128i a = _mm_setr_epi8(0, 0, 8, 8, 4, 4, 12, 12, 1, 1, 9, 9, 5, 5, 13, 13);
-    const __m128i b = _mm_setr_epi8(2, 2, 10, 10, 6, 6, 14, 14, 3, 3, 11, 11, 7, 7, 15, 15);
-    panel->scales[0] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scales, a));
-    panel->scales[1] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scales, b));
-    panel->least = _mm256_cvtepi8_epi16(scales);
 }
 
 /* Four runs of 32 bytes; low nibbles of run g are sub-block 2g, high ones 2g + 1. Nibbles in
@@ -71,9 +34,9 @@ AVX2_INLINE void unpack_q4_k(const char *src, struct panel *panel)
         panel->q[i] = _mm256_and_si256(packed[i], low);
         panel->q[4 + i] = _mm256_and_si256(_mm256_srli_epi16(packed[i], 4), low);
     }
-    spread_pairs(unpack_pairs(block->scales), panel);
-    panel->d = _mm256_set1_ps(half(block->d));
-    panel->m = _mm256_set1_ps(-half(block->dmin));
+    k_spread_pairs(unpack_pairs(block->scales), panel);
+    panel->d = _mm256_set1_ps(k_half(block->d));
+    panel->m = _mm256_set1_ps(-k_half(block->dmin));
 }
 
 /* Value i of a vector of eight, 0..3 in every lane of the low half, 4 + i in the high half. */
@@ -105,9 +68,9 @@ AVX2_INLINE void unpack_q5_k(const char *src, struct panel *panel)
         panel->q[i] = _mm256_or_si256(a, _mm256_and_si256(h, bit));
         panel->q[4 + i] = _mm256_or_si256(b, _mm256_and_si256(_mm256_srli_epi16(h, 1), bit));
     }
-    spread_pairs(unpack_pairs(block->scales), panel);
-    panel->d = _mm256_set1_ps(half(block->d));
-    panel->m = _mm256_set1_ps(-half(block->dmin));
+    k_spread_pairs(unpack_pairs(block->scales), panel);
+    panel->d = _mm256_set1_ps(k_half(block->d));
+    panel->m = _mm256_set1_ps(-k_half(block->dmin));
 }
 
 AVX2_INLINE void unpack_q6_k(const char *src, struct panel *panel)
@@ -139,8 +102,8 @@ AVX2_INLINE void unpack_q6_k(const char *src, struct panel *panel)
         panel->q[i] = _mm256_castps_si256(_mm256_shuffle_ps(af, bf, 0x88));     /* 0 4 2 6 */
         panel->q[4 + i] = _mm256_castps_si256(_mm256_shuffle_ps(af, bf, 0xdd)); /* 1 5 3 7 */
     }
-    spread_sixteen(avx2_load_half(block->scales), panel);
-    panel->d = _mm256_set1_ps(half(block->d));
+    k_spread_sixteen(avx2_load_half(block->scales), panel);
+    panel->d = _mm256_set1_ps(k_half(block->d));
 }
 
 /* Two bits of Q2_K and Q3_K: sub-block 4n + k is bits 2k of run n. */
@@ -167,10 +130,10 @@ AVX2_INLINE void unpack_q2_k(const char *src, struct panel *panel)
     const __m128i nibble = _mm_set1_epi8(15);
     const __m128i both = avx2_load_half(block->scales);
     unpack_two(block->qs, panel->q);
-    spread_sixteen(_mm_and_si128(both, nibble), panel);
+    k_spread_sixteen(_mm_and_si128(both, nibble), panel);
     panel->least = _mm256_cvtepu8_epi16(_mm_and_si128(_mm_srli_epi16(both, 4), nibble));
-    panel->d = _mm256_set1_ps(half(block->d));
-    panel->m = _mm256_set1_ps(-half(block->dmin));
+    panel->d = _mm256_set1_ps(k_half(block->d));
+    panel->m = _mm256_set1_ps(-k_half(block->dmin));
 }
 
 AVX2_INLINE void unpack_q3_k(const char *src, struct panel *panel)
@@ -190,16 +153,16 @@ AVX2_INLINE void unpack_q3_k(const char *src, struct panel *panel)
         panel->q[4 + i] =
             _mm256_or_si256(panel->q[4 + i], _mm256_and_si256(_mm256_srli_epi16(h, 1), four));
     }
-    const uint32_t a = word(block->scales);
-    const uint32_t b = word(block->scales + 4);
-    const uint32_t c = word(block->scales + 8);
+    const uint32_t a = k_word(block->scales);
+    const uint32_t b = k_word(block->scales + 4);
+    const uint32_t c = k_word(block->scales + 8);
     const uint32_t nibble = 0x0f0f0f0f;
     const uint32_t top = 0x30303030;
     const __m128i scales = _mm_set_epi32(
         (int)((b >> 4 & nibble) | (c >> 2 & top)), (int)((a >> 4 & nibble) | (c & top)),
         (int)((b & nibble) | (c << 2 & top)), (int)((a & nibble) | (c << 4 & top)));
-    spread_sixteen(_mm_sub_epi8(scales, _mm_set1_epi8(32)), panel);
-    panel->d = _mm256_set1_ps(half(block->d));
+    k_spread_sixteen(_mm_sub_epi8(scales, _mm_set1_epi8(32)), panel);
+    panel->d = _mm256_set1_ps(k_half(block->d));
 }
 
 AVX2_INLINE void unpack_iq4_xs(const char *src, struct panel *panel)
@@ -220,103 +183,69 @@ AVX2_INLINE void unpack_iq4_xs(const char *src, struct panel *panel)
         panel->q[i] = _mm256_permute2x128_si256(a, b, 0x20);
         panel->q[4 + i] = _mm256_permute2x128_si256(a, b, 0x31);
     }
-    uint64_t nibbles = _pdep_u64(word(block->scales_l), 0x0f0f0f0f0f0f0f0f);
+    uint64_t nibbles = _pdep_u64(k_word(block->scales_l), 0x0f0f0f0f0f0f0f0f);
     uint64_t tops = _pdep_u64(block_u16(block->scales_h), 0x3030303030303030);
-    spread_pairs(_mm_sub_epi8(_mm_cvtsi64_si128((int64_t)(nibbles | tops)), _mm_set1_epi8(32)),
-                 panel);
-    /* spread_pairs widens without sign. */
-    panel->scales[0] = _mm256_srai_epi16(_mm256_slli_epi16(panel->scales[0], 8), 8);
-    panel->scales[1] = _mm256_srai_epi16(_mm256_slli_epi16(panel->scales[1], 8), 8);
-    panel->d = _mm256_set1_ps(half(block->d));
+    k_spread_pairs(_mm_sub_epi8(_mm_cvtsi64_si128((int64_t)(nibbles | tops)), _mm_set1_epi8(32)),
+                   panel);
+    panel->d = _mm256_set1_ps(k_half(block->d));
 }
 
-/* ── Multiplying ─────────────────────────────────────────────────────────────────────────────── */
-
-/* Adds to sum[r][c] the products of four runs of 32 bytes, first .. first + 3, times their
- * scales. */
-AVX2_INLINE void add_runs(int n_row, int n_col, const struct panel *panels, int64_t step,
-                          const char *const *x, int first, enum kind kind,
-                          __m256i sum[TILE_ROWS][TILE_COLS])
+AVX2_INLINE void unpack_tq2_0(const char *src, struct panel *panel)
 {
-    __m256i part[TILE_ROWS][TILE_COLS];
-    for (int t = first; t < first + 4; t++) {
-        __m256i value[TILE_COLS];
-        bool is_start = t == first || (kind == KIND_SIX && t == first + 2) || kind == KIND_SIGNED;
-        bool is_end = t == first + 3 || (kind == KIND_SIX && t == first + 1) || kind == KIND_SIGNED;
-        for (int c = 0; c < n_col; c++)
-            value[c] = avx2_load(((const struct kernel_q8_k *)x[c])->qs + 32 * t);
-        for (int r = 0; r < n_row; r++) {
-            const struct panel *panel = panels + r * step;
-            __m256i q = panel->q[t];
-            for (int c = 0; c < n_col; c++) {
-                __m256i product =
-                    kind == KIND_SIGNED
-                        ? _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(value[c], q))
-                        : _mm256_maddubs_epi16(q, value[c]);
-                part[r][c] = is_start ? product : _mm256_add_epi16(part[r][c], product);
-                if (is_end)
-                    sum[r][c] = _mm256_add_epi32(
-                        sum[r][c], _mm256_madd_epi16(part[r][c], panel->scales[first / 4]));
-            }
-        }
-    }
+    const struct block_tq2_0 *block = (const struct block_tq2_0 *)src;
+    unpack_two(block->qs, panel->q);
+    for (int i = 0; i < 8; i++)
+        panel->q[i] = _mm256_sub_epi8(panel->q[i], _mm256_set1_epi8(1));
+    panel->scales[0] = panel->scales[1] = _mm256_set1_epi16(1);
+    panel->d = _mm256_set1_ps(k_half(block->d));
 }
 
-AVX2_INLINE void dot(int n_row, int n_col, const struct panel *panels, int64_t step,
-                     const char *const *x, enum kind kind, __m256 acc[TILE_ROWS][TILE_COLS])
+/* The leading digit in base three of each byte times a power of three, less one. */
+AVX2_INLINE __m256i digits(__m256i bytes, __m256i powers)
 {
-    __m256i sum[TILE_ROWS][TILE_COLS];
-    for (int r = 0; r < n_row; r++)
-        for (int c = 0; c < n_col; c++)
-            sum[r][c] = _mm256_setzero_si256();
-    add_runs(n_row, n_col, panels, step, x, 0, kind, sum);
-    add_runs(n_row, n_col, panels, step, x, 4, kind, sum);
-    for (int r = 0; r < n_row; r++) {
-        const struct panel *panel = panels + r * step;
-        for (int c = 0; c < n_col; c++) {
-            const struct kernel_q8_k *group = (const struct kernel_q8_k *)x[c];
-            __m256 d = _mm256_broadcast_ss(&group->d);
-            __m256i least = _mm256_setzero_si256();
-            if (kind != KIND_SIGNED)
-                least = _mm256_madd_epi16(panel->least, avx2_load(group->sums));
-            if (kind == KIND_SIX)
-                sum[r][c] = _mm256_sub_epi32(sum[r][c], _mm256_slli_epi32(least, 5));
-            if (kind == KIND_LOW_4)
-                sum[r][c] = _mm256_sub_epi32(sum[r][c], _mm256_slli_epi32(least, 2));
-            acc[r][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][c]), _mm256_mul_ps(panel->d, d),
-                                        acc[r][c]);
-            if (kind == KIND_LOW)
-                acc[r][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(least), _mm256_mul_ps(panel->m, d),
-                                            acc[r][c]);
-        }
-    }
+    const __m256i byte = _mm256_set1_epi16(255);
+    const __m256i three = _mm256_set1_epi16(3);
+    __m256i even = _mm256_and_si256(_mm256_mullo_epi16(bytes, powers), byte);
+    __m256i odd = _mm256_mullo_epi16(_mm256_srli_epi16(bytes, 8), powers);
+    odd = _mm256_and_si256(odd, byte);
+    even = _mm256_srli_epi16(_mm256_mullo_epi16(even, three), 8);
+    odd = _mm256_andnot_si256(byte, _mm256_mullo_epi16(odd, three));
+    return _mm256_sub_epi8(_mm256_or_si256(even, odd), _mm256_set1_epi8(1));
+}
+
+AVX2_INLINE void unpack_tq1_0(const char *src, struct panel *panel)
+{
+    const struct block_tq1_0 *block = (const struct block_tq1_0 *)src;
+    const __m256i first = avx2_load(block->qs);
+    const __m256i second = _mm256_broadcastsi128_si256(avx2_load_half(block->qs + 32));
+    const __m256i last = _mm256_inserti128_si256(second, _mm_set1_epi32((int)k_word(block->qh)), 1);
+    const __m256i runs[8] = {
+        digits(first, _mm256_set1_epi16(1)),
+        digits(first, _mm256_set1_epi16(3)),
+        digits(first, _mm256_set1_epi16(9)),
+        digits(first, _mm256_set1_epi16(27)),
+        digits(first, _mm256_set1_epi16(81)),
+        digits(second, _mm256_setr_epi16(1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3)),
+        digits(second, _mm256_setr_epi16(9, 9, 9, 9, 9, 9, 9, 9, 27, 27, 27, 27, 27, 27, 27, 27)),
+        digits(last, _mm256_setr_epi16(81, 81, 81, 81, 81, 81, 81, 81, 1, 1, 3, 3, 9, 9, 27, 27)),
+    };
+    k_turn_runs(runs, panel);
+    panel->scales[0] = panel->scales[1] = _mm256_set1_epi16(1);
+    panel->d = _mm256_set1_ps(k_half(block->d));
 }
 
 /* Row: format, function that unpacks a block, kind. */
 #define FORMATS(X)                                                                                 \
-    X(Q2_K, q2_k, KIND_LOW)                                                                        \
-    X(Q3_K, q3_k, KIND_LOW_4)                                                                      \
-    X(Q4_K, q4_k, KIND_LOW)                                                                        \
-    X(Q5_K, q5_k, KIND_LOW)                                                                        \
-    X(Q6_K, q6_k, KIND_SIX)                                                                        \
-    X(IQ4_XS, iq4_xs, KIND_SIGNED)
+    X(Q2_K, q2_k, K_KIND_LOW)                                                                      \
+    X(Q3_K, q3_k, K_KIND_LOW_4)                                                                    \
+    X(Q4_K, q4_k, K_KIND_LOW)                                                                      \
+    X(Q5_K, q5_k, K_KIND_LOW)                                                                      \
+    X(Q6_K, q6_k, K_KIND_SIX)                                                                      \
+    X(IQ4_XS, iq4_xs, K_KIND_SIGNED)                                                               \
+    X(TQ1_0, tq1_0, K_KIND_SIGNED)                                                                 \
+    X(TQ2_0, tq2_0, K_KIND_SIGNED)
 
-#define X(dtype, name, kind)                                                                       \
-    AVX2_INLINE void unpack_group_##name(const char *row, int64_t group, int64_t n_block,          \
-                                         struct panel *panel)                                      \
-    {                                                                                              \
-        (void)n_block;                                                                             \
-        unpack_##name(row + group * (int64_t)sizeof(struct block_##name), panel);                  \
-    }                                                                                              \
-    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *panels, int64_t step,    \
-                                const char *const *x, __m256 acc[TILE_ROWS][TILE_COLS])            \
-    {                                                                                              \
-        dot(n_row, n_col, panels, step, x, kind, acc);                                             \
-    }                                                                                              \
-    static void multiply_##name(const struct kernel_matmul *args)                                  \
-    {                                                                                              \
-        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 256});   \
-    }
+#define X AVX2_K_DEFINE
 FORMATS(X)
 #undef X
 
@@ -324,8 +253,8 @@ FORMATS(X)
 
 static void prepare(int64_t n, const float *x, void *y)
 {
-    static const uint8_t places[8] = {0, 4, 2, 6, 1,
-                                      5, 3, 7}; /* sub-block of lane l of A, of lane l - 4 of B */
+    /* Sub-block of lane l of A, of lane l - 4 of B. */
+    static const uint8_t places[8] = {0, 4, 2, 6, 1, 5, 3, 7};
     struct kernel_q8_k *block = y;
     for (int64_t b = 0; b < n / 256; b++, block++, x += 256) {
         float id;

@@ -7,6 +7,7 @@ void kernels_fill_avx2(struct kernels *table)
     avx2_fill_float(table);
     avx2_fill_blocks(table);
     avx2_fill_k(table);
+    avx2_fill_grid(table);
     avx2_fill_rows(table);
     avx2_fill_attend(table);
 }

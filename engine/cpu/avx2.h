@@ -13,10 +13,10 @@
 
 #define AVX2_INLINE G_ALWAYS_INLINE static inline
 
-void avx2_fill_float(
-    struct kernels *table); /* F32 F16 BF16 F8, and what is only dequantised, act F32 */
+void avx2_fill_float(struct kernels *table);  /* F32 F16 BF16 F8, act F32 */
 void avx2_fill_blocks(struct kernels *table); /* blocks of 32, act Q8 */
 void avx2_fill_k(struct kernels *table);      /* blocks of 256, act Q8_K */
+void avx2_fill_grid(struct kernels *table);   /* those that look values up in grids, act Q8_K */
 void avx2_fill_rows(struct kernels *table);   /* norms, rope, and what works value by value */
 void avx2_fill_attend(struct kernels *table);
 

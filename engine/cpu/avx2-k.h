@@ -1,0 +1,134 @@
+/* Inside the AVX2 tier: what the formats with blocks of 256 share. A block is a group; its
+ * scales of runs are multiplied as integers. */
+#pragma once
+
+#include "engine/cpu/avx2-tile.h"
+#include "engine/file/dtype-blocks.h"
+
+enum k_kind {
+    K_KIND_LOW, /* bytes 0..31: four products add up in 16 bits; a minimum with scales of its own */
+    K_KIND_LOW_4,  /* bytes 0..7, from which 4 is to be taken */
+    K_KIND_SIX,    /* bytes 0..63, from which 32 is to be taken: two products add up */
+    K_KIND_SIGNED, /* bytes -127..127 */
+};
+
+AVX2_INLINE float k_half(const uint8_t *at) { return _cvtsh_ss(block_u16(at)); }
+
+AVX2_INLINE uint32_t k_word(const uint8_t *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* Signed scales of eight runs of 32, then of their minima. */
+AVX2_INLINE void k_spread_pairs(__m128i pairs, struct panel *panel)
+{
+    const __m128i a = _mm_setr_epi8(0, 0, 4, 4, 2, 2, 6, 6, 0, 0, 4, 4, 2, 2, 6, 6);
+    const __m128i b = _mm_setr_epi8(1, 1, 5, 5, 3, 3, 7, 7, 1, 1, 5, 5, 3, 3, 7, 7);
+    const __m128i least = _mm_setr_epi8(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+    panel->scales[0] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(pairs, a));
+    panel->scales[1] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(pairs, b));
+    panel->least = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(pairs, least));
+}
+
+/* Sixteen signed scales of runs of 16. */
+AVX2_INLINE void k_spread_sixteen(__m128i scales, struct panel *panel)
+{
+    const __m128i a = _mm_setr_epi8(0, 0, 8, 8, 4, 4, 12, 12, 1, 1, 9, 9, 5, 5, 13, 13);
+    const __m128i b = _mm_setr_epi8(2, 2, 10, 10, 6, 6, 14, 14, 3, 3, 11, 11, 7, 7, 15, 15);
+    panel->scales[0] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scales, a));
+    panel->scales[1] = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scales, b));
+    panel->least = _mm256_cvtepi8_epi16(scales);
+}
+
+/* Eight runs of 32 in natural order into the order of a panel. */
+AVX2_INLINE void k_turn_runs(const __m256i runs[8], struct panel *panel)
+{
+    const __m256i a[4] = {runs[0], runs[4], runs[2], runs[6]};
+    const __m256i b[4] = {runs[1], runs[5], runs[3], runs[7]};
+    avx2_turn_4(a, panel->q);
+    avx2_turn_4(b, panel->q + 4);
+}
+
+/* ── Multiplying ─────────────────────────────────────────────────────────────────────────────── */
+
+/* Adds to sum[r][c] the products of four runs of 32 bytes, first .. first + 3, times their
+ * scales. */
+AVX2_INLINE void k_add_runs(int n_row, int n_col, const struct panel *panels, int64_t step,
+                            const char *const *x, int first, enum k_kind kind,
+                            __m256i sum[TILE_ROWS][TILE_COLS])
+{
+    __m256i part[TILE_ROWS][TILE_COLS];
+    for (int t = first; t < first + 4; t++) {
+        __m256i value[TILE_COLS];
+        bool is_start =
+            t == first || (kind == K_KIND_SIX && t == first + 2) || kind == K_KIND_SIGNED;
+        bool is_end =
+            t == first + 3 || (kind == K_KIND_SIX && t == first + 1) || kind == K_KIND_SIGNED;
+        for (int c = 0; c < n_col; c++)
+            value[c] = avx2_load(((const struct kernel_q8_k *)x[c])->qs + 32 * t);
+        for (int r = 0; r < n_row; r++) {
+            const struct panel *panel = panels + r * step;
+            __m256i q = panel->q[t];
+            for (int c = 0; c < n_col; c++) {
+                __m256i product =
+                    kind == K_KIND_SIGNED
+                        ? _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(value[c], q))
+                        : _mm256_maddubs_epi16(q, value[c]);
+                part[r][c] = is_start ? product : _mm256_add_epi16(part[r][c], product);
+                if (is_end)
+                    sum[r][c] = _mm256_add_epi32(
+                        sum[r][c], _mm256_madd_epi16(part[r][c], panel->scales[first / 4]));
+            }
+        }
+    }
+}
+
+AVX2_INLINE void k_dot(int n_row, int n_col, const struct panel *panels, int64_t step,
+                       const char *const *x, enum k_kind kind, __m256 acc[TILE_ROWS][TILE_COLS])
+{
+    __m256i sum[TILE_ROWS][TILE_COLS];
+    for (int r = 0; r < n_row; r++)
+        for (int c = 0; c < n_col; c++)
+            sum[r][c] = _mm256_setzero_si256();
+    k_add_runs(n_row, n_col, panels, step, x, 0, kind, sum);
+    k_add_runs(n_row, n_col, panels, step, x, 4, kind, sum);
+    for (int r = 0; r < n_row; r++) {
+        const struct panel *panel = panels + r * step;
+        for (int c = 0; c < n_col; c++) {
+            const struct kernel_q8_k *group = (const struct kernel_q8_k *)x[c];
+            __m256 d = _mm256_broadcast_ss(&group->d);
+            __m256i least = _mm256_setzero_si256();
+            if (kind != K_KIND_SIGNED)
+                least = _mm256_madd_epi16(panel->least, avx2_load(group->sums));
+            if (kind == K_KIND_SIX)
+                sum[r][c] = _mm256_sub_epi32(sum[r][c], _mm256_slli_epi32(least, 5));
+            if (kind == K_KIND_LOW_4)
+                sum[r][c] = _mm256_sub_epi32(sum[r][c], _mm256_slli_epi32(least, 2));
+            acc[r][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][c]), _mm256_mul_ps(panel->d, d),
+                                        acc[r][c]);
+            if (kind == K_KIND_LOW)
+                acc[r][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(least), _mm256_mul_ps(panel->m, d),
+                                            acc[r][c]);
+        }
+    }
+}
+
+/* The functions of a format: its block's unpacking is unpack_name(src, panel). */
+#define AVX2_K_DEFINE(dtype, name, kind)                                                           \
+    AVX2_INLINE void unpack_group_##name(const char *row, int64_t group, int64_t n_block,          \
+                                         struct panel *panel)                                      \
+    {                                                                                              \
+        (void)n_block;                                                                             \
+        unpack_##name(row + group * (int64_t)sizeof(struct block_##name), panel);                  \
+    }                                                                                              \
+    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *panels, int64_t step,    \
+                                const char *const *x, __m256 acc[TILE_ROWS][TILE_COLS])            \
+    {                                                                                              \
+        k_dot(n_row, n_col, panels, step, x, kind, acc);                                           \
+    }                                                                                              \
+    static void multiply_##name(const struct kernel_matmul *args)                                  \
+    {                                                                                              \
+        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 256});   \
+    }
