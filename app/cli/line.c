@@ -6,6 +6,7 @@
 #include "app/cli/line.h"
 
 #include <histedit.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,15 @@ static unsigned char give_up(EditLine *edit, int key)
     return CC_EOF;
 }
 
+static unsigned char suspend(EditLine *edit, int key)
+{
+    (void)key;
+    el_set(edit, EL_PREP_TERM, 0);
+    raise(SIGTSTP);
+    el_set(edit, EL_PREP_TERM, 1);
+    return CC_REDISPLAY;
+}
+
 struct line *line_open(struct terminal *terminal)
 {
     struct line *line = g_new0(struct line, 1);
@@ -59,7 +69,9 @@ struct line *line_open(struct terminal *terminal)
     el_set(line->edit, EL_ADDFN, "nawi-give-up", "gives the line up", give_up);
     el_set(line->edit, EL_BIND, "^C", "nawi-give-up", NULL);
     el_set(line->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_set(line->edit, EL_SETTY, "-d", "intr=", NULL);
+    el_set(line->edit, EL_ADDFN, "nawi-suspend", "stops until the shell's fg", suspend);
+    el_set(line->edit, EL_BIND, "^Z", "nawi-suspend", NULL);
+    el_set(line->edit, EL_SETTY, "-d", "-isig", NULL);
     return line;
 }
 

@@ -121,6 +121,17 @@ void terminal_note(struct terminal *terminal, const char *text)
     fputs(text, stderr);
 }
 
+/* What the person reads for a stage's name. */
+static const char *tell_stage(const char *stage)
+{
+    static const char *const names[][2] = {
+        {"see", "looking"}, {"prompt", "reading"}, {"evaluate", "evaluating"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (strcmp(stage, names[i][0]) == 0)
+            return names[i][1];
+    return stage;
+}
+
 void terminal_progress(const char *stage, int64_t done, int64_t total, void *user)
 {
     struct terminal *terminal = user;
@@ -135,7 +146,7 @@ void terminal_progress(const char *stage, int64_t done, int64_t total, void *use
         return;
     terminal->progress_us = now;
     terminal->progress_columns =
-        fprintf(stderr, "\r\033[K%s %d %%", stage, (int)(100 * done / MAX(total, 1)));
+        fprintf(stderr, "\r\033[K%s %d %%", tell_stage(stage), (int)(100 * done / MAX(total, 1)));
     fflush(stderr);
 }
 
