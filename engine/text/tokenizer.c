@@ -69,6 +69,15 @@ static void add_stop(struct nawi_tokenizer *tokenizer, int64_t wanted)
     g_array_sort(tokenizer->stops, compare_ids);
 }
 
+/* The token for what no other covers: as the file says, else the first of that type. */
+static int32_t find_unknown(const struct vocab *vocab, int64_t said)
+{
+    for (int32_t id = 0; said == NAWI_TOKEN_NONE && id < vocab_get_size(vocab); id++)
+        if (vocab_get_type(vocab, id) == NAWI_TOKEN_UNKNOWN)
+            return id;
+    return (int32_t)said;
+}
+
 static void collect_stops(struct nawi_tokenizer *tokenizer,
                           const struct nawi_tokenizer_params *params)
 {
@@ -103,7 +112,6 @@ struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params 
     struct nawi_tokenizer *tokenizer = g_new0(struct nawi_tokenizer, 1);
     tokenizer->bos = (int32_t)params->bos_id;
     tokenizer->eos = (int32_t)params->eos_id;
-    tokenizer->unknown = (int32_t)params->unknown_id;
     tokenizer->adds_bos = params->add_bos;
     tokenizer->adds_space = !is_bpe && params->add_space_prefix;
     tokenizer->vocab = vocab_create(params, error);
@@ -119,6 +127,7 @@ struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params 
         nawi_tokenizer_destroy(tokenizer);
         return NULL;
     }
+    tokenizer->unknown = find_unknown(tokenizer->vocab, params->unknown_id);
     collect_stops(tokenizer, params);
     return tokenizer;
 }

@@ -32,7 +32,8 @@ struct nawi_token_text {
     uint32_t n_bytes;
 };
 
-/* Nothing is kept of what the pointers lead to. Start from nawi_tokenizer_defaults(). */
+/* Nothing is kept of what the pointers lead to. Start from nawi_tokenizer_defaults(). Without
+ * unknown_id it is the first token of that type. */
 struct nawi_tokenizer_params {
     const char *source; /* the file's name, for messages */
     const char *model;  /* "gpt2" or "llama" */

@@ -360,7 +360,7 @@ static void test_spm(void)
     nawi_tokenizer_destroy(tokenizer);
     tokenizer = make_spm(false, NAWI_TOKEN_NONE, &error);
     g_assert_no_error(error);
-    check_ids(tokenizer, "a!b", "7 5");
+    check_ids(tokenizer, "a!b", "7 0 5");
     nawi_tokenizer_destroy(tokenizer);
 }
 
