@@ -17,6 +17,7 @@ struct bpe {
     const struct vocab *vocab;
     struct merge *merges; /* open addressing */
     uint64_t n_slot;      /* a power of two */
+    int32_t last_result;  /* while merges are read */
 };
 
 struct bpe_symbol {
@@ -49,6 +50,19 @@ static bool fail_at(GError **error, const struct nawi_tokenizer_params *params, 
     return false;
 }
 
+/* What a merge makes. Vocabularies are mostly in the order of their merges, so the token behind the
+ * last result is looked at first: that saves a third of the look-ups, which miss every cache. */
+static int32_t find_result(struct bpe *bpe, const GString *bytes)
+{
+    int32_t guess = bpe->last_result + 1;
+    size_t n = 0;
+    const char *text =
+        guess < vocab_get_size(bpe->vocab) ? vocab_get_bytes(bpe->vocab, guess, &n) : NULL;
+    bool is_it = n == bytes->len && memcmp(text, bytes->str, n) == 0 &&
+                 vocab_get_type(bpe->vocab, guess) == NAWI_TOKEN_NORMAL;
+    return is_it ? guess : vocab_find(bpe->vocab, bytes->str, bytes->len);
+}
+
 /* Reads merge number index, "left right"; buffer is reused. */
 static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *params, uint64_t index,
                       GString *buffer, GError **error)
@@ -67,7 +81,7 @@ static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *param
         return fail_at(error, params, index, "names no token of the vocabulary on its right");
     int32_t left = vocab_find(bpe->vocab, buffer->str, cut);
     int32_t right = vocab_find(bpe->vocab, buffer->str + cut, buffer->len - cut);
-    int32_t result = vocab_find(bpe->vocab, buffer->str, buffer->len);
+    int32_t result = find_result(bpe, buffer);
     if (left == NAWI_TOKEN_NONE)
         return fail_at(error, params, index, "names no token of the vocabulary on its left");
     if (right == NAWI_TOKEN_NONE)
@@ -77,6 +91,7 @@ static bool add_merge(struct bpe *bpe, const struct nawi_tokenizer_params *param
     struct merge *merge = find_merge(bpe, left, right);
     if (merge->key != UINT64_MAX)
         return fail_at(error, params, index, "occurs twice");
+    bpe->last_result = result;
     *merge =
         (struct merge){(uint64_t)(uint32_t)left << 32 | (uint32_t)right, (uint32_t)index, result};
     return true;
