@@ -90,8 +90,8 @@ static struct nawi_weight as_it_lies(const struct found *f)
     return w;
 }
 
-/* Value i of a scale tensor, which may be of any float type, anywhere. */
-static float read_scale(const struct hf_tensors *hf, const struct found *f, int64_t i)
+/* Value i of a tensor, which may be of any float type, anywhere. */
+static float read_value(const struct hf_tensors *hf, const struct found *f, int64_t i)
 {
     const struct mapping *map = &g_array_index(hf->weights->files, struct mapping, f->file);
     float value;
@@ -100,21 +100,55 @@ static float read_scale(const struct hf_tensors *hf, const struct found *f, int6
     return value;
 }
 
-/* n values from first on, step apart 0 or 1, as floats of our own. */
-static const struct nawi_weight *copy_scale(struct hf_tensors *hf, const struct found *f, int64_t n,
-                                            int64_t step, GError **error)
+/* Room for n floats of our own, kept with weights. */
+static float *new_floats(struct hf_tensors *hf, int64_t n, GError **error)
 {
     float *values = g_try_new(float, (gsize)n);
-    if (!values) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
-                    "no memory for %" G_GINT64_FORMAT " scales", n);
+    if (values)
+        return weights_keep(hf->weights, values);
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                "%s: no memory for %" G_GINT64_FORMAT " scales", hf->weights->path, n);
+    return NULL;
+}
+
+/* n values of f, step apart 0 or 1, as floats of our own. */
+static float *copy_values(struct hf_tensors *hf, const struct found *f, int64_t n, int64_t step,
+                          GError **error)
+{
+    float *values = new_floats(hf, n, error);
+    for (int64_t i = 0; values && i < n; i++)
+        values[i] = read_value(hf, f, i * step);
+    return values;
+}
+
+/* Whether floats can be used where they lie; the format does not promise that. */
+static bool is_aligned(const struct safetensors_tensor *t)
+{
+    return t->dtype == NAWI_DTYPE_F32 && t->begin % sizeof(float) == 0;
+}
+
+/* "blk.3.attn_q.weight" → "blk.3.attn_q.scale". NULL stays NULL. Freed by the caller. */
+static char *name_scale(const char *name)
+{
+    const char *end = ".weight";
+    if (!name)
         return NULL;
-    }
-    weights_keep(hf->weights, values);
-    for (int64_t i = 0; i < n; i++)
-        values[i] = read_scale(hf, f, i * step);
-    struct nawi_weight w = {
-        .dtype = NAWI_DTYPE_F32, .n_dim = 1, .ne = {n, 1, 1, 1}, .file = -1, .data = values};
+    size_t n = strlen(name) - (g_str_has_suffix(name, end) ? strlen(end) : 0);
+    return g_strdup_printf("%.*s.scale", (int)n, name);
+}
+
+/* Rows of floats in memory of our own, as a scale called after the weight. */
+static const struct nawi_weight *add_own_scale(struct hf_tensors *hf, const char *name, int n_dim,
+                                               int64_t n, int64_t n_row, const float *values,
+                                               GError **error)
+{
+    g_autofree char *scale_name = name_scale(name);
+    struct nawi_weight w = {.name = scale_name,
+                            .dtype = NAWI_DTYPE_F32,
+                            .n_dim = n_dim,
+                            .ne = {n_dim == 2 ? n : n_row, n_dim == 2 ? n_row : 1, 1, 1},
+                            .file = -1,
+                            .data = values};
     weights_set_plain(&w);
     return weights_add(hf->weights, &w, error);
 }
@@ -137,8 +171,9 @@ static bool find_scale(const struct hf_tensors *hf, const struct found *f, struc
     return true;
 }
 
-/* The scale of a matrix [rows, columns], in *scale; NULL when its type has none. */
-static bool scale_matrix(struct hf_tensors *hf, const struct found *f,
+/* The scale of a matrix [rows, columns], called after name, in *scale; NULL when its type has
+ * none. */
+static bool scale_matrix(struct hf_tensors *hf, const struct found *f, const char *name,
                          const struct nawi_weight **scale, GError **error)
 {
     struct found s;
@@ -152,23 +187,32 @@ static bool scale_matrix(struct hf_tensors *hf, const struct found *f,
     int64_t n = t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
     if (n != 1 && (n != n_row || t->ne[0] != n_row))
         return fault(hf, &s, error, "expected one value, or [%" G_GINT64_FORMAT ", 1]", n_row);
-    if (t->dtype == NAWI_DTYPE_F32 && n == n_row && t->begin % sizeof(float) == 0) {
+    if (is_aligned(t) && n == n_row) {
+        g_autofree char *scale_name = name_scale(name);
         struct nawi_weight w = as_it_lies(&s);
+        w.name = scale_name;
         w.n_dim = 1;
         w.ne[0] = n_row;
-        w.ne[1] = w.ne[2] = w.ne[3] = 1;
         weights_set_plain(&w);
         *scale = weights_add(hf->weights, &w, error);
-    } else {
-        *scale = copy_scale(hf, &s, n_row, n == 1 ? 0 : 1, error);
+        return *scale != NULL;
     }
+    const float *values = copy_values(hf, &s, n_row, n == 1 ? 0 : 1, error);
+    *scale = values ? add_own_scale(hf, name, 1, 1, n_row, values, error) : NULL;
     return *scale != NULL;
 }
 
-/* The scales of experts: rows of n, of which n_used from first on belong to this weight. dim:
- * which of the three dimensions of the scale holds the rows. */
-static bool scale_experts(struct hf_tensors *hf, const struct found *f, int dim, int64_t first,
-                          int64_t n_used, const struct nawi_weight **scale, GError **error)
+/* Which columns of [n_expert, in, columns] make a weight, and which of the three dimensions of the
+ * scale holds them. */
+struct columns {
+    const char *name;
+    int64_t first, n;
+    int scale_dim;
+};
+
+/* The scales of experts. Half of a row of scales is a view with a wider step between experts. */
+static bool scale_experts(struct hf_tensors *hf, const struct found *f, const struct columns *part,
+                          const struct nawi_weight **scale, GError **error)
 {
     struct found s;
     *scale = NULL;
@@ -176,52 +220,51 @@ static bool scale_experts(struct hf_tensors *hf, const struct found *f, int dim,
         return true;
     if (!find_scale(hf, f, &s, error))
         return false;
-    int64_t n_expert = f->tensor->ne[0];
-    int64_t n = f->tensor->ne[2];
+    const int64_t n_expert = f->tensor->ne[0];
+    const int64_t n = f->tensor->ne[2];
+    const int dim = part->scale_dim;
     const struct safetensors_tensor *t = s.tensor;
     if (t->n_dim != 3 || t->ne[0] != n_expert || t->ne[dim] != n || t->ne[3 - dim] != 1)
         return fault(hf, &s, error,
                      "expected [%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT "]",
                      n_expert, dim == 1 ? n : 1, dim == 2 ? n : 1);
-    struct nawi_weight w;
-    if (t->dtype == NAWI_DTYPE_F32 && t->begin % sizeof(float) == 0) {
-        w = as_it_lies(&s);
-        w.offset += (uint64_t)first * sizeof(float);
-    } else {
-        const struct nawi_weight *all = copy_scale(hf, &s, n_expert * n, 1, error);
-        if (!all)
+    g_autofree char *scale_name = name_scale(part->name);
+    struct nawi_weight w = as_it_lies(&s);
+    w.name = scale_name;
+    w.offset += (uint64_t)part->first * sizeof(float);
+    if (!is_aligned(t)) {
+        const float *values = copy_values(hf, &s, n_expert * n, 1, error);
+        if (!values)
             return false;
-        w = *all;
-        w.data = (const float *)all->data + first;
+        w.dtype = NAWI_DTYPE_F32;
+        w.file = -1;
+        w.offset = 0;
+        w.data = values + part->first;
     }
     w.n_dim = 2;
-    w.ne[0] = n_expert;
-    w.ne[1] = n_used;
-    w.ne[2] = w.ne[3] = 1;
+    w.ne[1] = part->n;
     w.stride_bytes[0] = n * (int64_t)sizeof(float);
-    w.stride_bytes[1] = w.stride_bytes[2] = w.stride_bytes[3] = sizeof(float);
+    w.stride_bytes[1] = sizeof(float);
     *scale = weights_add(hf->weights, &w, error);
     return *scale != NULL;
 }
 
-/* n columns from first on of [n_expert, in, columns], seen as [n_expert, n, in]. */
-static bool add_transposed(struct hf_tensors *hf, const struct found *f, const char *name,
-                           int64_t first, int64_t n, int scale_dim, GError **error)
+/* Columns of [n_expert, in, columns] seen as rows: [n_expert, n, in]. */
+static bool add_transposed(struct hf_tensors *hf, const struct found *f, const struct columns *part,
+                           GError **error)
 {
     const struct safetensors_tensor *t = f->tensor;
     const int64_t element = element_bytes(t);
-    struct nawi_weight w = {.name = name,
+    struct nawi_weight w = {.name = part->name,
                             .dtype = t->dtype,
                             .n_dim = 3,
-                            .ne = {t->ne[0], n, t->ne[1], 1},
+                            .ne = {t->ne[0], part->n, t->ne[1], 1},
                             .file = f->file,
-                            .offset = t->begin + (uint64_t)(first * element)};
+                            .offset = t->begin + (uint64_t)(part->first * element)};
     w.stride_bytes[0] = t->ne[1] * t->ne[2] * element;
     w.stride_bytes[1] = element;
     w.stride_bytes[2] = t->ne[2] * element;
-    w.stride_bytes[3] = element;
-    return scale_experts(hf, f, scale_dim, first, n, &w.scale, error) &&
-           weights_add(hf->weights, &w, error);
+    return scale_experts(hf, f, part, &w.scale, error) && weights_add(hf->weights, &w, error);
 }
 
 static bool add_gate_up(struct hf_tensors *hf, const struct found *f, const struct hf_place *place,
@@ -234,15 +277,31 @@ static bool add_gate_up(struct hf_tensors *hf, const struct found *f, const stru
                      "expected an even number of columns, gate and up, found %" G_GINT64_FORMAT,
                      f->tensor->ne[2]);
     int64_t half = f->tensor->ne[2] / 2;
-    return add_transposed(hf, f, place->name, 0, half, 2, error) &&
-           add_transposed(hf, f, place->up_name, half, half, 2, error);
+    const struct columns gate = {place->name, 0, half, 2};
+    const struct columns up = {place->up_name, half, half, 2};
+    return add_transposed(hf, f, &gate, error) && add_transposed(hf, f, &up, error);
 }
 
 static bool add_down(struct hf_tensors *hf, const struct found *f, const struct hf_place *place,
                      GError **error)
 {
-    return check_readable(hf, f, 3, error) &&
-           add_transposed(hf, f, place->name, 0, f->tensor->ne[2], 1, error);
+    const struct columns all = {place->name, 0, f->tensor->ne[2], 1};
+    return check_readable(hf, f, 3, error) && add_transposed(hf, f, &all, error);
+}
+
+/* Vectors and the table of positions are added to and multiplied with as floats, where they lie;
+ * those that lie between the places of floats are copied. Matrices are read byte by byte. */
+static bool align_vector(struct hf_tensors *hf, const struct found *f, struct nawi_weight *w,
+                         GError **error)
+{
+    const struct safetensors_tensor *t = f->tensor;
+    bool is_vector = w->n_dim == 1 || strcmp(w->name, "v.position_embd.weight") == 0;
+    if (t->dtype != NAWI_DTYPE_F32 || is_aligned(t) || !is_vector)
+        return true;
+    w->file = -1;
+    w->offset = 0;
+    w->data = copy_values(hf, f, w->ne[0] * w->ne[1] * w->ne[2] * w->ne[3], 1, error);
+    return w->data != NULL;
 }
 
 /* Found under the name of the file as well. */
@@ -253,7 +312,7 @@ static bool add_plain(struct hf_tensors *hf, const struct found *f, const char *
         return false;
     struct nawi_weight w = as_it_lies(f);
     w.name = name;
-    if (!scale_matrix(hf, f, &w.scale, error))
+    if (!scale_matrix(hf, f, name, &w.scale, error) || !align_vector(hf, f, &w, error))
         return false;
     const struct nawi_weight *added = weights_add(hf->weights, &w, error);
     return added && (strcmp(name, f->tensor->name) == 0 ||
@@ -288,9 +347,23 @@ static const struct nawi_weight *add_part(struct hf_tensors *hf, const struct fo
               f->tensor->dtype_name, w.ne[0], w.ne[1]);
         return NULL;
     }
-    if (!scale_matrix(hf, f, &w.scale, error))
+    if (!scale_matrix(hf, f, NULL, &w.scale, error))
         return NULL;
     return weights_add(hf->weights, &w, error);
+}
+
+/* The scales of all experts in one dense array beside those of each part: [n_expert, rows]. */
+static bool join_scales(struct hf_tensors *hf, struct nawi_weight *w, GError **error)
+{
+    if (!w->parts[0]->scale)
+        return true;
+    float *values = new_floats(hf, w->ne[0] * w->ne[1], error);
+    if (!values)
+        return false;
+    for (int64_t e = 0; e < w->ne[0]; e++)
+        weights_dequant(w->parts[e]->scale, values + e * w->ne[1]);
+    w->scale = add_own_scale(hf, w->name, 2, w->ne[0], w->ne[1], values, error);
+    return w->scale != NULL;
 }
 
 static bool join_parts(struct hf_tensors *hf, const char *name, const json_t *experts,
@@ -327,7 +400,7 @@ static bool join_parts(struct hf_tensors *hf, const char *name, const json_t *ex
                             .n_dim = 3,
                             .parts = parts,
                             .ne = {n_expert, parts[0]->ne[0], parts[0]->ne[1], 1}};
-    return weights_add(hf->weights, &w, error) != NULL;
+    return join_scales(hf, &w, error) && weights_add(hf->weights, &w, error) != NULL;
 }
 
 static bool add_parts(struct hf_tensors *hf, GError **error)

@@ -7,6 +7,8 @@
  * is an entry of the folder; a link is followed inside the folder, and to the "blobs" of a
  * download cache beside "snapshots", nowhere else.
  *
+ * The scale of a weight x.weight in 8 bits is listed as x.scale, [rows] or [n_expert, rows].
+ *
  * A tensor whose name says nothing to this program is listed under that name, and a warning says
  * so. */
 #pragma once

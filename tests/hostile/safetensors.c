@@ -1,6 +1,7 @@
 /* Malformed Hugging Face folders, each with its expected refusal: two sound folders are changed at
  * one place at a time and opened. A case passes when nothing opens, the error is ours, names the
- * file and the fault, and is safe to print. The sound folders, and harmless changes of them, open. */
+ * file and the fault, and is safe to print. The sound folders, and harmless changes of them, open.
+ */
 #include "engine/file/weights.h"
 #include "tests/harness.h"
 

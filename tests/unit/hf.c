@@ -354,6 +354,12 @@ static void test_parts(void)
     for (int e = 0; e < 2; e++)
         for (int i = 0; i < 8; i++)
             g_assert_cmpfloat(values[8 * e + i], ==, wanted[i] * scales[i / 2]);
+    g_assert_nonnull(up->scale);
+    g_assert_true(up->scale == weights_find(weights, "blk.0.ffn_up_exps.scale"));
+    g_assert_cmpint(up->scale->ne[0] * 10 + up->scale->ne[1], ==, 24);
+    g_autofree float *rows = dequant(up->scale);
+    for (int i = 0; i < 8; i++)
+        g_assert_cmpfloat(rows[i], ==, scales[i % 4]);
     const struct nawi_weight *down = weights_find(weights, "blk.0.ffn_down_exps.weight");
     g_assert_nonnull(down);
     g_autofree float *lower = dequant(down);
@@ -370,6 +376,34 @@ static void test_parts(void)
     g_assert_nonnull(weights_find(weights, "model.layers.1.self_attn.q_proj.weight"));
     g_assert_nonnull(weights_get_warnings(weights)[0]);
     g_assert_nonnull(strstr(weights_get_warnings(weights)[0], "1 of its tensors"));
+    weights_close(weights);
+}
+
+/* Nothing in the format keeps floats at places of floats: vectors are copied there, for they are
+ * used as they lie; matrices stay in the file. */
+static void test_alignment(void)
+{
+    g_autofree char *folder = make_folder("odd", SMALL ", \"tie_word_embeddings\": true}");
+    g_autofree char *path = g_build_filename(folder, "model.safetensors", NULL);
+    struct maker m = start();
+    put(&m, "odd", "U8", "[1]", "x", 1);
+    put_f32(&m, "model.embed_tokens.weight", "[3, 2]", 6, 0);
+    put_f32(&m, "model.norm.weight", "[2]", 2, 7);
+    while (m.header->len % 4 != 3)
+        g_string_append_c(m.header, ' ');
+    save(&m, path);
+    struct nawi_weights *weights = open_path(g_strdup(folder));
+    const struct nawi_weight *embedding = weights_find(weights, "token_embd.weight");
+    const struct nawi_weight *norm = weights_find(weights, "output_norm.weight");
+    g_assert_true(embedding && norm);
+    g_assert_cmpint(embedding->file, ==, 0);
+    g_assert_cmpuint((guintptr)embedding->data % sizeof(float), !=, 0);
+    g_assert_cmpuint((guintptr)norm->data % sizeof(float), ==, 0);
+    g_autofree float *values = dequant(embedding);
+    g_autofree float *gains = dequant(norm);
+    g_assert_cmpfloat(values[5], ==, 5);
+    g_assert_cmpfloat(gains[0], ==, 7);
+    g_assert_cmpfloat(gains[1], ==, 8);
     weights_close(weights);
 }
 
@@ -547,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hf/cria", test_cria);
     g_test_add_func("/hf/fp8", test_fp8);
     g_test_add_func("/hf/parts", test_parts);
+    g_test_add_func("/hf/alignment", test_alignment);
     g_test_add_func("/hf/links", test_links);
     g_test_add_func("/hf/tokenizer", test_tokenizer);
     g_test_add_func("/hf/tokenizer-scores", test_tokenizer_scores);
