@@ -267,6 +267,17 @@ static bool add_transposed(struct hf_tensors *hf, const struct found *f, const s
     return scale_experts(hf, f, part, &w.scale, error) && weights_add(hf->weights, &w, error);
 }
 
+/* The tensor in the layout of the file, found under its own name and not listed. 8-bit experts are
+ * not: their scales belong to columns. */
+static bool add_as_file(struct hf_tensors *hf, const struct found *f, GError **error)
+{
+    if (f->tensor->dtype == NAWI_DTYPE_F8_E4M3)
+        return true;
+    const struct nawi_weight w = as_it_lies(f);
+    const struct nawi_weight *added = weights_add(hf->weights, &w, error);
+    return added && weights_add_alias(hf->weights, f->tensor->name, added, error);
+}
+
 static bool add_gate_up(struct hf_tensors *hf, const struct found *f, const struct hf_place *place,
                         GError **error)
 {
@@ -279,14 +290,16 @@ static bool add_gate_up(struct hf_tensors *hf, const struct found *f, const stru
     int64_t half = f->tensor->ne[2] / 2;
     const struct columns gate = {place->name, 0, half, 2};
     const struct columns up = {place->up_name, half, half, 2};
-    return add_transposed(hf, f, &gate, error) && add_transposed(hf, f, &up, error);
+    return add_transposed(hf, f, &gate, error) && add_transposed(hf, f, &up, error) &&
+           add_as_file(hf, f, error);
 }
 
 static bool add_down(struct hf_tensors *hf, const struct found *f, const struct hf_place *place,
                      GError **error)
 {
     const struct columns all = {place->name, 0, f->tensor->ne[2], 1};
-    return check_readable(hf, f, 3, error) && add_transposed(hf, f, &all, error);
+    return check_readable(hf, f, 3, error) && add_transposed(hf, f, &all, error) &&
+           add_as_file(hf, f, error);
 }
 
 /* Vectors and the table of positions are added to and multiplied with as floats, where they lie;
@@ -349,7 +362,10 @@ static const struct nawi_weight *add_part(struct hf_tensors *hf, const struct fo
     }
     if (!scale_matrix(hf, f, NULL, &w.scale, error))
         return NULL;
-    return weights_add(hf->weights, &w, error);
+    const struct nawi_weight *added = weights_add(hf->weights, &w, error);
+    if (!added || !weights_add_alias(hf->weights, f->tensor->name, added, error))
+        return NULL;
+    return added;
 }
 
 /* The scales of all experts in one dense array beside those of each part: [n_expert, rows]. */

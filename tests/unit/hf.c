@@ -160,6 +160,33 @@ static void test_scout(void)
             harness_golden("models/tiny-scout"), TWIN_EQUAL);
 }
 
+/* Under the name that it has in the file, a tensor has the file's layout. */
+static void test_names(void)
+{
+    struct nawi_weights *hf = open_path(harness_golden("models/tiny-scout"));
+    const char *name = "language_model.model.layers.2.feed_forward.experts.gate_up_proj";
+    const struct nawi_weight *whole = weights_find(hf, name);
+    const struct nawi_weight *up = weights_find(hf, "blk.2.ffn_up_exps.weight");
+    g_assert_true(whole && up);
+    g_assert_cmpint(whole->ne[2], ==, 2 * up->ne[1]);
+    g_autofree float *a = dequant(whole);
+    g_autofree float *b = dequant(up);
+    const int64_t n_in = up->ne[2];
+    const int64_t n_out = up->ne[1];
+    for (int64_t i = 0; i < count(up); i++) {
+        const int64_t e = i / (n_in * n_out);
+        const int64_t row = i / n_in % n_out;
+        const float wanted = a[(e * n_in + i % n_in) * 2 * n_out + n_out + row];
+        if (b[i] != wanted) {
+            g_test_fail();
+            break;
+        }
+    }
+    g_assert_true(weights_find(hf, "language_model.model.norm.weight") ==
+                  weights_find(hf, "output_norm.weight"));
+    weights_close(hf);
+}
+
 static void test_scout_bf16(void)
 {
     compare(harness_golden("models/tiny-scout-F32.gguf"),
@@ -354,6 +381,7 @@ static void test_parts(void)
     for (int e = 0; e < 2; e++)
         for (int i = 0; i < 8; i++)
             g_assert_cmpfloat(values[8 * e + i], ==, wanted[i] * scales[i / 2]);
+    g_assert_true(up->parts[1] == weights_find(weights, E "1.up_proj.weight"));
     g_assert_nonnull(up->scale);
     g_assert_true(up->scale == weights_find(weights, "blk.0.ffn_up_exps.scale"));
     g_assert_cmpint(up->scale->ne[0] * 10 + up->scale->ne[1], ==, 24);
@@ -575,6 +603,7 @@ int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     g_test_add_func("/hf/scout", test_scout);
+    g_test_add_func("/hf/names", test_names);
     g_test_add_func("/hf/scout-bf16", test_scout_bf16);
     g_test_add_func("/hf/maverick", test_maverick);
     g_test_add_func("/hf/top2", test_top2);
