@@ -300,11 +300,12 @@ static int64_t place_chance(const struct nawi_sampler *sampler, int64_t n_sorted
     return is_whole ? n_kept - 1 : -1;
 }
 
-/* Returns the place of what was drawn. Sorting 200,000 candidates takes longer than a small
- * model's step, and nearly always the best few decide: all are sorted only when those do not. */
+/* Returns the place of what was drawn. Sorting 200,000 candidates takes longer than a small model's
+ * step, and nearly always the best few decide: more are sorted only when those do not. */
 static int64_t draw_one(struct nawi_sampler *sampler, int64_t n)
 {
     const int64_t n_few = 256;
+    const int64_t growth = 16;
     double chance = draw(sampler->state);
     double most = (double)sampler->kept[find_best(sampler->kept, n)].logit;
     if (sampler->params.top_k > 0 && sampler->params.top_k < n) {
@@ -315,17 +316,13 @@ static int64_t draw_one(struct nawi_sampler *sampler, int64_t n)
     }
     weigh(sampler, most, n);
     double total = add_up(sampler->weights, n);
-    int64_t place = -1;
-    if (n > n_few) {
-        sort_best(sampler->kept, n, n_few);
-        weigh(sampler, most, n_few);
-        place = place_chance(sampler, n_few, n, total, chance);
+    for (int64_t n_sorted = MIN(n_few, n);; n_sorted = MIN(n_sorted * growth, n)) {
+        sort_best(sampler->kept, n, n_sorted);
+        weigh(sampler, most, n_sorted);
+        int64_t place = place_chance(sampler, n_sorted, n, total, chance);
+        if (place >= 0)
+            return place;
     }
-    if (place >= 0)
-        return place;
-    sort_best(sampler->kept, n, n);
-    weigh(sampler, most, n);
-    return place_chance(sampler, n, n, total, chance);
 }
 
 /* The logit as it was given, which the penalty may have changed in kept. */
