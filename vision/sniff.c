@@ -12,7 +12,7 @@
 
 #define VIDEO_WHY    "only still pictures are read"
 #define DRAWING_WHY  "drawings made of instructions are not read; save it as PNG"
-#define CONVERT_WHY  "it is not read; save it as PNG or JPEG"
+#define CONVERT_WHY  "that kind is not read; save it as PNG or JPEG"
 #define PLAYLIST_WHY "lists that point to other files are never followed"
 
 struct signature {
@@ -190,11 +190,20 @@ static struct sniff_result sniff_riff(const uint8_t *bytes)
     return refused("a RIFF file of an unknown kind", NULL);
 }
 
-/* MPEG transport streams: a sync byte every 188 or, with time stamps, 192 bytes. */
+/* Four times the same byte with a packet between, from any place in the first packet. */
+static bool has_packets(const uint8_t *bytes, size_t n, size_t packet)
+{
+    for (size_t at = 0; at < packet && at + 3 * packet < n; at++)
+        if (bytes[at] == 0x47 && bytes[at + packet] == 0x47 && bytes[at + 2 * packet] == 0x47 &&
+            bytes[at + 3 * packet] == 0x47)
+            return true;
+    return false;
+}
+
+/* MPEG transport streams have no beginning: packets of 188 or, with time stamps, 192 bytes. */
 static bool is_transport_stream(const uint8_t *bytes, size_t n)
 {
-    return (n > 376 && bytes[0] == 0x47 && bytes[188] == 0x47 && bytes[376] == 0x47) ||
-           (n > 388 && bytes[4] == 0x47 && bytes[196] == 0x47 && bytes[388] == 0x47);
+    return has_packets(bytes, n, 188) || has_packets(bytes, n, 192);
 }
 
 static bool is_blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -212,13 +221,19 @@ static bool is_bmp(const uint8_t *bytes, size_t n)
            bytes_le32(bytes + 14) <= 124;
 }
 
-/* No control characters but the usual, at the beginning at least. */
+/* No control characters but the usual, and UTF-8 or, as older sets have it, mostly ASCII. */
 static bool is_text(const uint8_t *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    size_t n_high = 0;
+    for (size_t i = 0; i < n; i++) {
         if (bytes[i] < 0x20 && !is_blank(bytes[i]) && bytes[i] != 0x1B)
             return false;
-    return n > 0;
+        n_high += bytes[i] >= 0x80;
+    }
+    const char *end = NULL;
+    g_utf8_validate((const char *)bytes, (gssize)n, &end);
+    bool is_utf8 = n - (size_t)(end - (const char *)bytes) < 4; /* a letter may be cut at the end */
+    return n > 0 && (is_utf8 || n_high < n / 3);
 }
 
 static bool contains(const uint8_t *bytes, size_t n, const char *word)
@@ -281,7 +296,7 @@ struct sniff_result sniff_bytes(const uint8_t *bytes, size_t n)
         return sniff_riff(bytes);
     if (n >= 265 && memcmp(bytes + 257, "ustar", 5) == 0)
         return refused("a tar archive", NULL);
-    if (is_transport_stream(bytes, n))
+    if (!is_text(bytes, n) && is_transport_stream(bytes, n))
         return refused("an MPEG transport stream", VIDEO_WHY);
     if (is_bmp(bytes, n))
         return (struct sniff_result){.kind = SNIFF_BMP, .name = "BMP"};

@@ -157,9 +157,8 @@ static bool check_kind(const struct sniff_result *sniffed, GError **error)
             "no picture that is known here: JPEG, PNG, WebP, GIF, TIFF, AVIF and HEIC are read");
     if (sniffed->kind != SNIFF_REFUSED)
         return true;
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-                "%s, not a picture that is read here%s%s", sniffed->name, sniffed->why ? ": " : "",
-                sniffed->why ? sniffed->why : "");
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED, "%s%s%s", sniffed->name,
+                sniffed->why ? ": " : ", not a picture", sniffed->why ? sniffed->why : "");
     return false;
 }
 

@@ -180,6 +180,41 @@ static void test_cancel(void)
     g_free(path);
 }
 
+static void *ask_later(void *data)
+{
+    g_usleep(20000);
+    nawi_cancel_ask(data);
+    return GINT_TO_POINTER(1);
+}
+
+/* A photograph of 36 million pixels, cancelled in the midst of decoding. */
+static void test_cancel_midway(void)
+{
+    const int side = 6000;
+    struct nawi_picture picture;
+    GError *error = NULL;
+    nawi_cancel cancel = {0};
+    char *path = g_build_filename(harness_scratch(), "large.png", NULL);
+    uint8_t *rgb = g_malloc0((size_t)side * (size_t)side * 3);
+    for (size_t i = 0; i < (size_t)side * (size_t)side * 3; i += 7)
+        rgb[i] = (uint8_t)(i * 31 >> 8);
+    g_assert_true(nawi_vision_write_png(rgb, side, side, path, &error));
+    g_free(rgb);
+    int fd = nawi_vision_open_file(path, NULL, &error);
+    g_assert_no_error(error);
+    GThread *thread = g_thread_new("cancel", ask_later, &cancel);
+    gint64 started = g_get_monotonic_time();
+    bool ok = nawi_vision_open(fd, path, NULL, &cancel, &picture, &error);
+    g_test_message("stopped after %" G_GINT64_FORMAT " ms, asked after 20",
+                   (g_get_monotonic_time() - started) / 1000);
+    g_assert_false(ok);
+    g_assert_error(error, NAWI_ERROR, NAWI_ERROR_CANCELLED);
+    g_thread_join(thread);
+    g_clear_error(&error);
+    close(fd);
+    g_free(path);
+}
+
 static void test_probe(void)
 {
     struct nawi_vision_probe probe;
@@ -230,7 +265,8 @@ int main(int argc, char **argv)
     add_rows("names", test_name);
     g_test_add_func("/hash", test_hash);
     g_test_add_func("/write", test_write);
-    g_test_add_func("/cancel", test_cancel);
+    g_test_add_func("/cancel/before", test_cancel);
+    g_test_add_func("/cancel/midway", test_cancel_midway);
     g_test_add_func("/probe", test_probe);
     int rc = harness_main();
     json_decref(cases);

@@ -74,6 +74,17 @@ static void test_refused(void)
     CHECK("\xFF\x0A\xFA", SNIFF_REFUSED, "a JPEG XL picture");
 }
 
+/* A transport stream that begins within a packet. */
+static void test_stream(void)
+{
+    char bytes[1000];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = i % 188 == 77 ? 0x47 : (char)0xFE;
+    check(bytes, sizeof bytes, SNIFF_REFUSED, "an MPEG transport stream");
+    bytes[77 + 188] = 0;
+    check(bytes, sizeof bytes, SNIFF_UNKNOWN, NULL);
+}
+
 static void test_unknown(void)
 {
     CHECK("", SNIFF_UNKNOWN, NULL);
@@ -113,6 +124,7 @@ int main(int argc, char **argv)
     harness_init(&argc, &argv);
     g_test_add_func("/read", test_read);
     g_test_add_func("/refused", test_refused);
+    g_test_add_func("/stream", test_stream);
     g_test_add_func("/unknown", test_unknown);
     g_test_add_func("/bounds", test_bounds);
     return harness_main();
