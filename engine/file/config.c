@@ -46,7 +46,14 @@ static void set_ints(struct nawi_meta *meta, const char *key, GArray *values)
     meta_set_array(meta, key, &array);
 }
 
-/* Numbers that both families have, under the names that both use. */
+/* null means "as it follows from the others"; what is absent has the class's default. */
+static bool is_null(const struct nawi_json_at *at, const char *key)
+{
+    return json_is_null(json_object_get(at->object, key));
+}
+
+/* Numbers that both families have, under the names that both use. n_head_kv and d_head 0: they
+ * follow from the others. */
 static bool parse_sizes(const struct nawi_json_at *at, struct text *t, GError **error)
 {
     if (!nawi_json_get_int(at, "num_hidden_layers", 1, CONFIG_LAYER_MOST, &t->n_layer, error) ||
@@ -56,8 +63,8 @@ static bool parse_sizes(const struct nawi_json_at *at, struct text *t, GError **
         !nawi_json_get_int(at, "vocab_size", 1, VOCAB_MOST, &t->n_vocab, error) ||
         !nawi_json_get_float(at, "rms_norm_eps", 1e-12, 1.0, &t->eps, error))
         return false;
-    if (t->n_head_kv == 0 || !nawi_json_has(at, "num_key_value_heads"))
-        t->n_head_kv = t->n_head_kv ? MIN(t->n_head_kv, t->n_head) : t->n_head;
+    if (is_null(at, "num_key_value_heads") || t->n_head_kv == 0)
+        t->n_head_kv = t->n_head;
     if (!nawi_json_get_int(at, "num_key_value_heads", 1, HEAD_COUNT_MOST, &t->n_head_kv, error))
         return false;
     if (t->n_head % t->n_head_kv != 0)
@@ -65,7 +72,7 @@ static bool parse_sizes(const struct nawi_json_at *at, struct text *t, GError **
                                "expected a divisor of num_attention_heads %" G_GINT64_FORMAT
                                ", found %" G_GINT64_FORMAT,
                                t->n_head, t->n_head_kv);
-    if (!nawi_json_has(at, "head_dim") && t->d_head == 0) {
+    if (is_null(at, "head_dim") || (t->d_head == 0 && !nawi_json_has(at, "head_dim"))) {
         if (t->width % t->n_head != 0)
             return nawi_json_fault(at, "hidden_size", error,
                                    "expected a multiple of num_attention_heads %" G_GINT64_FORMAT
@@ -308,7 +315,7 @@ static bool parse_llama4(const struct nawi_json_at *at, struct nawi_meta *meta,
                      .n_ff_expert = 8192,
                      .n_head = 40,
                      .n_head_kv = 8,
-                     .d_head = nawi_json_has(at, "hidden_size") ? 0 : 128,
+                     .d_head = 128,
                      .n_vocab = 202048,
                      .n_expert = 16,
                      .n_used = 1,

@@ -376,6 +376,27 @@ static bool check_model(const struct nawi_json_at *model, bool *is_spm, GError *
     return true;
 }
 
+/* Over U+2581 without a normaliser: the step Metaspace does its work. */
+static bool check_metaspace(const struct nawi_json_at *top, GError **error)
+{
+    struct nawi_json_at at;
+    const char *type = "";
+    const char *mark = "";
+    const char *scheme = "always";
+    if (!nawi_json_get_object(top, "pre_tokenizer", &at, error))
+        return false;
+    if (at.object && (!nawi_json_get_string(&at, "type", &type, error) ||
+                      !nawi_json_get_string(&at, "replacement", &mark, error) ||
+                      !nawi_json_get_string(&at, "prepend_scheme", &scheme, error)))
+        return false;
+    if (strcmp(type, "Metaspace") == 0 && strcmp(mark, "\xE2\x96\x81") == 0 &&
+        (strcmp(scheme, "always") == 0 || strcmp(scheme, "first") == 0))
+        return true;
+    return nawi_json_unsupported(top, "normalizer", error,
+                                 "expected Prepend and Replace, or the step Metaspace, beside "
+                                 "byte_fallback");
+}
+
 /* Byte-level text goes in as it is. Over U+2581, the published normaliser puts one in front and
  * one for each space, which is what the model "llama" does by itself. */
 static bool check_normaliser(const struct nawi_json_at *top, bool is_spm, GError **error)
@@ -385,9 +406,7 @@ static bool check_normaliser(const struct nawi_json_at *top, bool is_spm, GError
     if (!nawi_json_get_object(top, "normalizer", &at, error))
         return false;
     if (!at.object)
-        return !is_spm || nawi_json_unsupported(
-                              top, NULL, error,
-                              "normalizer: expected Prepend and Replace beside byte_fallback");
+        return !is_spm || check_metaspace(top, error);
     if (!nawi_json_get_array(&at, "normalizers", &list, error))
         return false;
     if (!is_spm && list && json_array_size(list) == 0)

@@ -90,7 +90,18 @@ static void test_defaults(void)
 
 static void test_layers(void)
 {
-    struct result r = parse(CAUSAL "\"no_rope_layers\": [1, 0, 1, 0], \"moe_layers\": [3, 1]}");
+    struct result r = parse(CAUSAL "\"hidden_size\": 64, \"num_attention_heads\": 8}");
+    g_assert_no_error(r.error);
+    g_assert_cmpint(number(r.meta, "llama4.attention.key_length"), ==, 128);
+    finish(&r);
+    r = parse(CAUSAL "\"hidden_size\": 64, \"num_attention_heads\": 4, \"head_dim\": null,"
+                     " \"num_key_value_heads\": null}");
+    g_assert_no_error(r.error);
+    g_assert_cmpint(number(r.meta, "llama4.attention.key_length"), ==, 16);
+    g_assert_cmpint(number(r.meta, "llama4.attention.head_count_kv"), ==, 4);
+    finish(&r);
+
+    r = parse(CAUSAL "\"no_rope_layers\": [1, 0, 1, 0], \"moe_layers\": [3, 1]}");
     g_assert_no_error(r.error);
     is_list(r.meta, "llama4.rope.nope_layers", "1 3");
     is_list(r.meta, "llama4.moe_layers", "1 3");
@@ -253,7 +264,8 @@ static void test_refusals(void)
         {CAUSAL "\"num_attention_heads\": 6, \"num_key_value_heads\": 4}",
          "num_key_value_heads: expected a divisor", NAWI_ERROR_FORMAT},
         {CAUSAL "\"head_dim\": 33}", "head_dim: expected an even number", NAWI_ERROR_FORMAT},
-        {CAUSAL "\"hidden_size\": 65}", "hidden_size: expected a multiple", NAWI_ERROR_FORMAT},
+        {CAUSAL "\"hidden_size\": 65, \"head_dim\": null}", "hidden_size: expected a multiple",
+         NAWI_ERROR_FORMAT},
         {CAUSAL "\"num_experts_per_tok\": 17}", "num_experts_per_tok: expected 1..16",
          NAWI_ERROR_FORMAT},
         {CAUSAL "\"num_local_experts\": 0, \"moe_layers\": [1]}", "moe_layers: expected none",

@@ -564,26 +564,17 @@ static void test_tokenizer(void)
 }
 
 /* Byte fallback over U+2581: the kind that GGUF calls "llama", a merge's place as score. */
-static void test_tokenizer_scores(void)
+static void judge_scores(const char *folder, const char *spaces)
 {
-    g_autofree char *folder = make_folder("scores", EMBED);
-    g_autofree char *path = g_build_filename(folder, "model.safetensors", NULL);
-    struct maker m = start();
-    put_f32(&m, "model.embed_tokens.weight", "[9, 2]", 18, 0);
-    save(&m, path);
-    put_tokenizer(
-        folder,
+    g_autofree char *text = g_strdup_printf(
         "{\"added_tokens\": [{\"id\": 0, \"content\": \"<unk>\", \"special\": true},"
-        " {\"id\": 1, \"content\": \"<s>\", \"special\": true}],"
-        " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\":"
-        " \"Prepend\", \"prepend\": \"\xE2\x96\x81\"}, {\"type\": \"Replace\","
-        " \"pattern\": {\"String\": \" \"}, \"content\": \"\xE2\x96\x81\"}]},"
-        " \"pre_tokenizer\": null,"
+        " {\"id\": 1, \"content\": \"<s>\", \"special\": true}], %s,"
         " \"model\": {\"type\": \"BPE\", \"byte_fallback\": true, \"unk_token\": \"<unk>\","
         " \"vocab\": {\"<unk>\": 0, \"<s>\": 1, \"<0x0A>\": 2, \"a\": 3, \"b\": 4,"
         " \"ab\": 5, \"ba\": 6, \"aba\": 7}, \"merges\": [\"b a\", \"a b\", \"ab a\","
         " \"a ba\"]}}",
-        "{\"bos_token\": \"<s>\", \"add_bos_token\": true}");
+        spaces);
+    put_tokenizer(folder, text, "{\"bos_token\": \"<s>\", \"add_bos_token\": true}");
     struct nawi_weights *weights = open_path(g_strdup(folder));
     const char *model = NULL;
     g_assert_true(meta_get_string(weights_get_meta(weights), "tokenizer.ggml.model", &model, NULL));
@@ -597,6 +588,22 @@ static void test_tokenizer_scores(void)
     g_assert_cmpfloat(scores->floats[5], ==, -1);
     g_assert_cmpfloat(scores->floats[7], ==, -2);
     weights_close(weights);
+}
+
+static void test_tokenizer_scores(void)
+{
+    g_autofree char *folder = make_folder("scores", EMBED);
+    g_autofree char *path = g_build_filename(folder, "model.safetensors", NULL);
+    struct maker m = start();
+    put_f32(&m, "model.embed_tokens.weight", "[9, 2]", 18, 0);
+    save(&m, path);
+    judge_scores(folder, "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\":"
+                         " \"Prepend\", \"prepend\": \"\xE2\x96\x81\"}, {\"type\": \"Replace\","
+                         " \"pattern\": {\"String\": \" \"}, \"content\": \"\xE2\x96\x81\"}]},"
+                         " \"pre_tokenizer\": null");
+    judge_scores(folder, "\"normalizer\": null, \"pre_tokenizer\": {\"type\": \"Metaspace\","
+                         " \"replacement\": \"\xE2\x96\x81\", \"prepend_scheme\": \"first\","
+                         " \"split\": false}");
 }
 
 int main(int argc, char **argv)
