@@ -149,7 +149,7 @@ static bool find_next(const struct run *run, int stage, const char *text, size_t
 
 static bool cut(const struct run *run, int stage, const char *text, size_t n_bytes, GError **error)
 {
-    if (stage == run->split->n_stage)
+    if (stage >= MAX_STAGES || stage == run->split->n_stage)
         return run->fn(text, n_bytes, run->user, error);
     size_t at = 0;
     while (at < n_bytes) {

@@ -310,18 +310,8 @@ static void test_decode(void)
 
 static struct nawi_tokenizer *make_spm(bool has_bytes, int64_t unknown, GError **error)
 {
-    static const char *const texts[] = {"<unk>",
-                                        "<s>",
-                                        "</s>",
-                                        "\xE2\x96\x81",
-                                        "a",
-                                        "b",
-                                        "ab",
-                                        "\xE2\x96\x81"
-                                        "a",
-                                        "<0x21>",
-                                        "<0xC3>",
-                                        "<0xA9>"};
+    static const char *const texts[] = {"<unk>", "<s>",     "</s>",   "\xE2\x96\x81", "a",     "b",
+                                        "ab",    "\u2581a", "<0x21>", "<0xC3>",       "<0xA9>"};
     static const int64_t types[] = {2, 3, 3, 1, 1, 1, 1, 1, 6, 6, 6};
     static const double scores[] = {0, 0, 0, -5, -6, -7, -2, -1, 0, 0, 0};
     struct nawi_token_text tokens[11];
