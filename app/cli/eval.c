@@ -21,6 +21,7 @@ struct eval {
     const struct options *options;
     struct terminal *terminal;
     struct nawi_model *model;
+    bool is_cria;
     GArray *ids;           /* int32_t; NULL: only embeddings are wanted */
     GPtrArray *pictures;   /* struct nawi_embedding * */
     struct nawi_row *rows; /* [ids->len] */
@@ -383,7 +384,10 @@ static void print_result(const struct eval *eval)
 
 static bool work(struct eval *eval, const struct nawi_model_params *params, GError **error)
 {
-    if (!open_model(eval, params, error) || !read_ids(eval, error) || !see_all(eval, error))
+    if (!open_model(eval, params, error))
+        return false;
+    work_tell_model(eval->terminal, nawi_model_get_info(eval->model), eval->is_cria);
+    if (!read_ids(eval, error) || !see_all(eval, error))
         return false;
     if (eval->options->embeddings && !write_embeddings(eval, error))
         return false;
@@ -428,6 +432,7 @@ static int run(const struct options *options, struct terminal *terminal)
         return EXIT_USAGE;
     if (!work_find_model(options, g_ptr_array_index(options->arguments, 0), &model, &error))
         return terminal_fail(terminal, error);
+    eval.is_cria = model.cria != NULL;
     eval.pictures = g_ptr_array_new_with_free_func(unref_embedding);
     bool done = work(&eval, &model.params, &error);
     if (done)

@@ -324,6 +324,29 @@ void options_finish(struct options *options)
     g_ptr_array_unref(options->tiles);
 }
 
+/* What the table cannot say of a value. */
+static bool check_values(const struct options *options, GError **error)
+{
+    static const char *const tiers[] = {"ref", "avx2", NULL};
+    if (options->cpu_tier && !g_strv_contains(tiers, options->cpu_tier)) {
+        char *shown = nawi_quote(options->cpu_tier, strlen(options->cpu_tier));
+        fail(error, "--cpu-tier: wanted ref or avx2, found %s", shown);
+        g_free(shown);
+        return false;
+    }
+    for (guint i = 0; i < options->overrides->len; i++) {
+        const char *text = g_ptr_array_index(options->overrides, i);
+        const char *equals = strchr(text, '=');
+        if (equals && equals != text)
+            continue;
+        char *shown = nawi_quote(text, strlen(text));
+        fail(error, "--set: wanted KEY=VALUE, found %s", shown);
+        g_free(shown);
+        return false;
+    }
+    return true;
+}
+
 bool options_read(const struct command *command, int argc, char **argv, struct options *options,
                   GError **error)
 {
@@ -355,7 +378,7 @@ bool options_read(const struct command *command, int argc, char **argv, struct o
         g_free(shown);
         return false;
     }
-    return true;
+    return check_values(options, error);
 }
 
 /* Prints text from column `at` on in lines of at most 80 columns, each further line indented to

@@ -19,6 +19,11 @@ bool work_find_model(const struct options *options, const char *path, struct wor
         .n_threads = (int)MAX(options->n_threads, 0),
         .cpu_tier = options->cpu_tier,
     };
+    if (path && options->model) {
+        g_set_error_literal(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                            "the model is named twice, as an argument and by --model");
+        return false;
+    }
     if (model->params.path)
         return true;
     if (!cria_find(&model->cria, &model->cria_tower, error))

@@ -266,13 +266,17 @@ static bool lay_out_to_fit(struct local_worker *worker, const struct job_request
             break;
         if (!request->drop_oldest || more == 0) {
             layout_finish(layout);
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                        "the context is full: this needs %" G_GINT64_FORMAT
-                        " tokens and one for an answer, and "
-                        "%" G_GINT64_FORMAT " fit%s",
-                        n_tok, context,
-                        more > 0 ? "; the oldest turns can be dropped, or --context makes it longer"
-                                 : "; --context makes it longer");
+            if (more > 0)
+                g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                            "the context is full: this needs %" G_GINT64_FORMAT
+                            " tokens and one for an answer, and %" G_GINT64_FORMAT
+                            " fit; the oldest turns can be dropped, or --context makes it longer",
+                            n_tok, context);
+            else
+                g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                            "this needs %" G_GINT64_FORMAT " tokens and one for an answer, and the "
+                            "context has %" G_GINT64_FORMAT "; --context makes it longer",
+                            n_tok, context);
             return false;
         }
         layout_finish(layout);

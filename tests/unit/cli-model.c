@@ -2,8 +2,12 @@
 #include "tests/harness.h"
 #include "tests/unit/spawn.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <unistd.h>
 
 /* The folder that Cria's pictures lie in; freed by the caller. */
 static char *pictures(void)
@@ -249,6 +253,58 @@ static void test_chat(void)
     assert_has(run.err, "/again");
     spawn_finish(&run);
     g_free(folder);
+}
+
+/* Reads from the terminal at fd until it has shown wanted, and takes single keys. */
+static void wait_for_text(int fd, const char *wanted)
+{
+    struct termios state;
+    GString *seen = g_string_new(NULL);
+    char piece[512];
+    while (!strstr(seen->str, wanted)) {
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n <= 0)
+            g_error("wanted %s on the terminal, found %s", wanted, seen->str);
+        g_string_append_len(seen, piece, n);
+    }
+    while (tcgetattr(fd, &state) == 0 && (state.c_lflag & ICANON))
+        g_usleep(1000);
+    g_string_free(seen, TRUE);
+}
+
+/* Types at a terminal: a line is edited, Ctrl-C gives a line up, Ctrl-P brings one back. */
+static gpointer type(gpointer memory)
+{
+    static const char *const keys[] = {"What is on the lefX\x7ft?\r", "Hello\x03", "\x10\r",
+                                       "/quit\r"};
+    int fd = GPOINTER_TO_INT(memory);
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+        wait_for_text(fd, "> ");
+        g_assert_cmpint(write(fd, keys[i], strlen(keys[i])), ==, (ssize_t)strlen(keys[i]));
+    }
+    return NULL;
+}
+
+static void test_chat_terminal(void)
+{
+    struct spawn run;
+    char *picture = harness_golden("cria/show.png");
+    int keyboard = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    g_assert_cmpint(keyboard, >=, 0);
+    g_assert_cmpint(grantpt(keyboard), ==, 0);
+    g_assert_cmpint(unlockpt(keyboard), ==, 0);
+    int terminal = open(ptsname(keyboard), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    g_assert_cmpint(terminal, >=, 0);
+    struct spawn_params params = {.environment = (const char *const[]){"TERM=xterm", NULL},
+                                  .terminal_fd = terminal};
+    GThread *person = g_thread_new("person", type, GINT_TO_POINTER(keyboard));
+    SPAWN(&run, &params, "chat", picture);
+    g_thread_join(person);
+    g_assert_cmpint(run.code, ==, 0);
+    g_assert_cmpstr(run.out, ==, "It is a dog.\nIt is a dog.\n");
+    spawn_finish(&run);
+    close(keyboard);
+    g_free(picture);
 }
 
 /* A full context is told, and /drop makes room. */
@@ -561,6 +617,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cli/blind", test_blind);
     g_test_add_func("/cli/no-cria", test_no_cria);
     g_test_add_func("/cli/chat/pipe", test_chat);
+    g_test_add_func("/cli/chat/terminal", test_chat_terminal);
     g_test_add_func("/cli/chat/full", test_chat_full);
     g_test_add_func("/cli/tokens", test_tokens);
     g_test_add_func("/cli/prompt/wrong", test_prompt);

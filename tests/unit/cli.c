@@ -127,6 +127,8 @@ static void test_usage(void)
         {{"caption", "--threads", "-1", "x.png"}, "found '-1'"},
         {{"caption", "--threads", "99999999999999999999", "x.png"}, "--threads"},
         {{"caption", "--temperature", "nan", "x.png"}, "found 'nan'"},
+        {{"caption", "--cpu-tier", "avx3", "x.png"}, "wanted ref or avx2, found 'avx3'"},
+        {{"caption", "--set", "=3", "x.png"}, "wanted KEY=VALUE"},
         {{"caption", "--top-p", "1.5", "x.png"}, "from 0 to 1"},
         {{"look", "--tile", "100", "x.png"}, "multiple of 28"},
         {{"look", "--max-tiles", "65", "x.png"}, "from 1 to 64"},

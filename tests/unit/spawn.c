@@ -92,6 +92,12 @@ void spawn_run(const char *const *arguments, const struct spawn_params *params,
               : params->out_path ? open(params->out_path, O_WRONLY | O_CLOEXEC)
                                  : hold("", 0);
     int err = hold("", 0);
+    if (params->terminal_fd > 0) {
+        close(in);
+        close(err);
+        in = params->terminal_fd;
+        err = dup(params->terminal_fd);
+    }
     g_assert_cmpint(out, >=, 0);
     GPid child = 0;
     GError *error = NULL;
@@ -104,7 +110,7 @@ void spawn_run(const char *const *arguments, const struct spawn_params *params,
     wait_for(child, params, result);
     size_t n_err = 0;
     result->out = params->out_path || params->out_fd > 0 ? g_strdup("") : take(out, &result->n_out);
-    result->err = take(err, &n_err);
+    result->err = params->terminal_fd > 0 ? g_strdup("") : take(err, &n_err);
     close(in);
     if (ends[1] >= 0)
         close(ends[1]);

@@ -23,6 +23,7 @@ struct spawn_params {
     const char *out_path;           /* where standard output goes instead */
     int interrupt_ms;               /* above 0: standard input stays open, and SIGINT comes then */
     int out_fd;                     /* above 0: standard output goes there */
+    int terminal_fd;                /* above 0: standard input and error are there */
 };
 
 /* arguments: those of nawi, NULL-terminated. params may be NULL. */
