@@ -218,13 +218,15 @@ static bool build_rows(struct eval *eval, GError **error)
 /* Adds up the log-probabilities of the tokens behind rows first … first + n - 1. */
 static bool score(struct eval *eval, int64_t first, int64_t n, GError **error)
 {
-    int64_t n_vocab = nawi_model_get_info(eval->model)->n_vocab;
+    const struct nawi_model_info *info = nawi_model_get_info(eval->model);
+    int64_t n_vocab = info->n_vocab;
     for (int64_t i = 0; i < n; i++) {
         const float *logits = eval->logits + i * n_vocab;
         double sum = nawi_log_sum_exp(logits, n_vocab);
         if (!isfinite(sum)) {
             g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                        "token %" G_GINT64_FORMAT ": the model's logits are not finite", first + i);
+                        "%s: token %" G_GINT64_FORMAT ": the model's logits are not finite",
+                        info->path, first + i);
             return false;
         }
         int64_t next = first + i + 1;

@@ -111,7 +111,8 @@ bool llama4_tower_config(const struct nawi_weights *weights, struct arch_tower *
     t->n_adapter[0] = adapter->ne[0];
     t->n_adapter[1] = second->ne[0];
     t->n_out = fc->ne[0];
-    return true;
+    int64_t said = t->n_out;
+    return meta_get_int(meta, "clip.vision.projection_dim", t->n_out, t->n_out, &said, error);
 }
 
 static struct graph_tensor *biased(struct arch_build *build, struct graph_tensor *x,
