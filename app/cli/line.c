@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 struct line {
     struct terminal *terminal;
@@ -29,7 +30,8 @@ static char *get_prompt(EditLine *edit)
     return (char *)line->prompt;
 }
 
-static unsigned char give_up(EditLine *edit, int key)
+/* Functions are added as wide ones: libedit keeps copies of narrow names, and never frees them. */
+static unsigned char give_up(EditLine *edit, wint_t key)
 {
     (void)key;
     struct line *line = NULL;
@@ -38,7 +40,7 @@ static unsigned char give_up(EditLine *edit, int key)
     return CC_EOF;
 }
 
-static unsigned char suspend(EditLine *edit, int key)
+static unsigned char suspend(EditLine *edit, wint_t key)
 {
     (void)key;
     el_set(edit, EL_PREP_TERM, 0);
@@ -66,10 +68,10 @@ struct line *line_open(struct terminal *terminal)
     el_set(line->edit, EL_HIST, history, line->history);
     el_set(line->edit, EL_PROMPT, get_prompt);
     el_set(line->edit, EL_SIGNAL, 0);
-    el_set(line->edit, EL_ADDFN, "nawi-give-up", "gives the line up", give_up);
+    el_wset(line->edit, EL_ADDFN, L"nawi-give-up", L"gives the line up", give_up);
     el_set(line->edit, EL_BIND, "^C", "nawi-give-up", NULL);
     el_set(line->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_set(line->edit, EL_ADDFN, "nawi-suspend", "stops until the shell's fg", suspend);
+    el_wset(line->edit, EL_ADDFN, L"nawi-suspend", L"stops until the shell's fg", suspend);
     el_set(line->edit, EL_BIND, "^Z", "nawi-suspend", NULL);
     el_set(line->edit, EL_SETTY, "-d", "-isig", NULL);
     return line;
