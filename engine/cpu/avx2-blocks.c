@@ -220,7 +220,8 @@ AVX2_INLINE void place(const char *at, int64_t n_block, int64_t bytes, const cha
     }                                                                                              \
     static void multiply_##name(const struct kernel_matmul *args)                                  \
     {                                                                                              \
-        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 32});    \
+        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 32,      \
+                                                         (int)sizeof(struct block_##name)});       \
     }
 FORMATS(X)
 #undef X

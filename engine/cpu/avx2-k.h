@@ -130,5 +130,6 @@ AVX2_INLINE void k_dot(int n_row, int n_col, const struct panel *panels, int64_t
     }                                                                                              \
     static void multiply_##name(const struct kernel_matmul *args)                                  \
     {                                                                                              \
-        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 256});   \
+        avx2_multiply_panels(args, (struct panel_format){unpack_group_##name, dot_##name, 256,     \
+                                                         (int)sizeof(struct block_##name)});       \
     }
