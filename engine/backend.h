@@ -13,7 +13,8 @@ struct nawi_buffer {
     uint64_t n_bytes;
 };
 
-/* Every program begins with this: nodes [first, first + n) of a sealed graph, on one device. */
+/* Every program begins with this: nodes [first, first + n) of a sealed graph, on one device. The
+ * places of its tensors are read at each run, not at compile. */
 struct backend_program {
     const struct graph *graph;
     int first, n;

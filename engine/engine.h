@@ -1,7 +1,7 @@
 /* The front door of the engine: models, sessions, and what they answer.
  *
- *   open a model → see pictures → lay out a chat as tokens → sync a session to them → sample → add
- * → sample …
+ *     open a model → see pictures → lay out a chat as tokens
+ *     → sync a session to them → sample → add the token → sample …
  *
  * All types are opaque but plain values. Strings are UTF-8. Nothing here reads pictures, prints, or
  * knows of windows; pictures come as struct nawi_media (media.h), made by vision. Text doors:

@@ -1,4 +1,4 @@
-/* Rows to logits: the decoder's graph, its keys and values, and the inputs of one run.
+/* Rows to logits: the decoder's graph and the inputs of one run.
  *
  * Rows of several sessions go together. For each row the host says where its key goes (a cell) and
  * what it sees (a span of positions through a page table); positions and lengths are values of a
@@ -9,81 +9,12 @@
 #include <string.h>
 
 enum {
-    LOGIT_BYTES = 64 * 1048576
-}; /* of one run: a vocabulary is wide, and rows that want it are few */
+    LOGIT_BYTES = 64 << 20,    /* of one run: vocabularies are wide, rows that want logits few */
+    MEMORY_RESERVE = 64 << 20, /* left to the system when keys and values grow */
+    FIRST_PAGES = 1024,        /* room in the list of page tables, to begin with */
+};
 
 /* ── Opening ─────────────────────────────────────────────────────────────────────────────────── */
-
-/* The llama3 rule: wavelengths above original / low are stretched by factor, below original / high
- * kept, between blended. Without a blend zone (low == high) the step is hard. */
-static double scaled_divisor(double inv_freq, double factor, double low, double high,
-                             double original)
-{
-    double wavelength = 2.0 * G_PI / inv_freq;
-    if (wavelength < original / high)
-        return 1.0;
-    if (wavelength > original / low || high <= low)
-        return factor;
-    double t = (original / wavelength - low) / (high - low);
-    return 1.0 / ((1.0 - t) / factor + t);
-}
-
-/* Divisors from the file's rope_freqs.weight, or, where `--set ARCH.rope.scaling.factor` asks, by
- * the rule. */
-static bool read_frequencies(struct nawi_model *model, GError **error)
-{
-    const struct arch_config *c = &model->config;
-    const struct nawi_meta *meta = weights_get_meta(model->weights);
-    const struct nawi_weight *divisors = weights_find(model->weights, "rope_freqs.weight");
-    int64_t n = c->n_rot / 2;
-    double factor = 0.0, low = 1.0, high = 1.0, original = 8192.0;
-    char key[4][128];
-    static const char *const names[] = {"factor", "low_freq_factor", "high_freq_factor",
-                                        "original_context_length"};
-    for (int i = 0; i < 4; i++)
-        g_snprintf(key[i], sizeof key[i], "%s.rope.scaling.%s", model->family->name, names[i]);
-    if (!meta_get_float(meta, key[0], 1.0, 1e6, &factor, error) ||
-        !meta_get_float(meta, key[1], 1e-3, 1e6, &low, error) ||
-        !meta_get_float(meta, key[2], 1e-3, 1e6, &high, error) ||
-        !meta_get_float(meta, key[3], 1.0, 1e9, &original, error))
-        return false;
-    if (divisors &&
-        (divisors->n_dim != 1 || divisors->ne[0] != n || divisors->dtype != NAWI_DTYPE_F32)) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: tensor rope_freqs.weight: wanted F32 [%" G_GINT64_FORMAT
-                    "], found %s [%" G_GINT64_FORMAT "]",
-                    model->info.path, n, nawi_dtype_get_info(divisors->dtype)->name,
-                    divisors->ne[0]);
-        return false;
-    }
-    float *given = g_new(float, n);
-    if (divisors)
-        weights_dequant(divisors, given);
-    model->inv_freq = g_new(double, n);
-    bool fine = true;
-    for (int64_t j = 0; j < n && fine; j++) {
-        double inv_freq = pow(c->rope_base, -2.0 * (double)j / (double)c->n_rot);
-        double divisor = factor > 0.0 ? scaled_divisor(inv_freq, factor, low, high, original)
-                         : divisors   ? (double)given[j]
-                                      : 1.0;
-        fine = isfinite(divisor) && divisor > 0.0;
-        model->inv_freq[j] = inv_freq / divisor;
-        if (!fine)
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                        "%s: tensor rope_freqs.weight: value %" G_GINT64_FORMAT
-                        ": expected a number above 0, found %g",
-                        model->info.path, j, divisor);
-    }
-    if (fine && divisors && factor == 0.0 && model->config.chunk_tok > 0 && given[n - 1] == 8.0f)
-        g_ptr_array_add(
-            model->warnings,
-            g_strdup_printf(
-                "rope_freqs.weight ends in 8: Scout files made before 2025-04-11 have this, and "
-                "16 is right for them; --set %s=16 corrects it",
-                key[0]));
-    g_free(given);
-    return fine;
-}
 
 static void find_inputs(struct nawi_model *model)
 {
@@ -101,28 +32,58 @@ static void find_inputs(struct nawi_model *model)
     };
 }
 
-static void allocate_host_inputs(struct nawi_model *model)
+static bool allocate_host_inputs(struct nawi_model *model, GError **error)
 {
-    int64_t n = model->info.n_batch;
     const struct arch_config *c = &model->config;
+    const int64_t n = model->info.n_batch;
     model->ids = g_new0(int32_t, n);
     model->picked = g_new0(int32_t, n);
     for (int local = 0; local < 2; local++) {
         model->cells[local] = g_new0(int32_t, n);
         model->spans[local] = g_new0(int32_t, n * 4);
     }
-    model->given = g_new0(float, n * c->n_embd);
-    model->turn = g_new0(float, n * c->n_rot);
     model->temper = g_new0(float, n);
+    model->turn = g_try_new0(float, n * c->n_rot);
+    model->given = g_try_new0(float, n * c->n_embd);
+    if (model->turn && model->given)
+        return true;
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB for a batch",
+                (double)(n * (c->n_embd + c->n_rot)) * 4 / 1048576.0);
+    return false;
+}
+
+/* Room for the page tables of a run, on the host and on every device that reads them. */
+static bool make_page_room(struct nawi_model *model, int64_t room, GError **error)
+{
+    int32_t *list = g_try_renew(int32_t, model->page_list, room);
+    if (!list) {
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY, "memory: needed %.1f MiB for page tables",
+                    (double)room * 4 / 1048576.0);
+        return false;
+    }
+    model->page_list = list;
+    for (int d = 0; d < model->n_backend; d++) {
+        struct nawi_backend *backend = model->backends[d];
+        if (!execute_uses(model->decoder.build.graph, model->inputs.pages, d))
+            continue;
+        struct nawi_buffer *buffer = backend->ops->alloc(backend, (uint64_t)room * 4, error);
+        if (!buffer)
+            return false;
+        backend->ops->free_buffer(model->pages[d]);
+        model->pages[d] = buffer;
+        model->inputs.pages->place[d] = (struct graph_place){buffer, 0};
+    }
+    model->page_room = room;
+    return true;
 }
 
 bool model_open_decoder(struct nawi_model *model, GError **error)
 {
     struct model_part *part = &model->decoder;
-    int64_t n = model->info.n_batch;
+    const int64_t n = model->info.n_batch;
     model->n_out_most = CLAMP(LOGIT_BYTES / 4 / model->config.n_vocab, 1, n);
     struct graph_sizes most = {{1, n, model->n_out_most, 0}};
-    if (!read_frequencies(model, error))
+    if (!model_read_frequencies(model, error))
         return false;
     arch_begin(&part->build, model->weights);
     model->family->decoder(&part->build, &model->config);
@@ -130,29 +91,20 @@ bool model_open_decoder(struct nawi_model *model, GError **error)
         !model_place_weights(model, part, model->weights, error))
         return false;
     find_inputs(model);
-    allocate_host_inputs(model);
     for (int local = 0; local < 2; local++)
         model->pools[local] = kv_pool_create();
-    model->states = g_ptr_array_new();
-    model->page_room = 1024;
-    model->page_list = g_new0(int32_t, model->page_room);
-    model->pages =
-        model->backends[0]->ops->alloc(model->backends[0], (uint64_t)model->page_room * 4, error);
-    if (!model->pages)
+    if (!allocate_host_inputs(model, error) || !make_page_room(model, FIRST_PAGES, error))
         return false;
-    model->inputs.pages->place[0] = (struct graph_place){model->pages, 0};
     part->executor = execute_create(part->build.graph, model->backends, model->n_backend, error);
     return part->executor != NULL;
 }
 
 void model_close_decoder(struct nawi_model *model)
 {
-    const struct nawi_backend_ops *ops = model->backends[0]->ops;
-    model_part_clear(model, &model->decoder);
-    for (guint i = 0; model->states && i < model->states->len; i++)
-        ops->free_buffer(g_ptr_array_index(model->states, i));
-    g_clear_pointer(&model->states, g_ptr_array_unref);
-    ops->free_buffer(model->pages);
+    model_part_clear(&model->decoder);
+    model_free_states(model);
+    for (int d = 0; d < model->n_backend; d++)
+        model->backends[d]->ops->free_buffer(model->pages[d]);
     for (int local = 0; local < 2; local++) {
         kv_pool_destroy(model->pools[local]);
         g_free(model->cells[local]);
@@ -165,95 +117,6 @@ void model_close_decoder(struct nawi_model *model)
     g_free(model->turn);
     g_free(model->temper);
     g_free(model->inv_freq);
-}
-
-/* ── Keys and values ─────────────────────────────────────────────────────────────────────────── */
-
-static int64_t page_bytes(const struct nawi_model *model) /* of one layer's keys */
-{
-    return KV_PAGE_TOK * model->config.n_kv_head * model->config.d_head * (int64_t)sizeof(float);
-}
-
-/* A state buffer of more pages, with the used ones of the old. */
-static struct nawi_buffer *regrow(struct nawi_model *model, struct nawi_buffer *old,
-                                  const bool *used, int64_t n_old, int64_t n_new, GError **error)
-{
-    struct nawi_backend *backend = model->backends[0];
-    int64_t bytes = page_bytes(model);
-    struct nawi_buffer *made = backend->ops->alloc(backend, (uint64_t)(n_new * bytes), error);
-    void *bounce = made && old ? g_malloc((gsize)bytes) : NULL;
-    for (int64_t page = 0; made && old && page < n_old; page++)
-        if (used[page]) {
-            uint64_t at = (uint64_t)(page * bytes);
-            backend->ops->download(old, at, bounce, (uint64_t)bytes, NULL);
-            backend->ops->upload(made, at, bounce, (uint64_t)bytes, NULL);
-        }
-    g_free(bounce);
-    return made;
-}
-
-bool model_grow_pools(struct nawi_model *model, const struct kv_shape *shape, GError **error)
-{
-    struct nawi_backend *backend = model->backends[0];
-    int64_t wanted[2] = {kv_count_global_pages(shape), kv_count_local_pages(shape)};
-    bool *used[2] = {kv_pool_map_used(model->pools[0]), kv_pool_map_used(model->pools[1])};
-    GPtrArray *made = g_ptr_array_new();
-    bool fine = true;
-    for (int i = 0; fine && i < model->config.n_layer * 2; i++) {
-        int local = model->config.layers[i / 2].local;
-        int64_t n_old = kv_pool_get_size(model->pools[local]);
-        struct nawi_buffer *old =
-            model->states->len > 0 ? g_ptr_array_index(model->states, i) : NULL;
-        struct nawi_buffer *buffer =
-            regrow(model, old, used[local], n_old, n_old + wanted[local], error);
-        fine = buffer != NULL;
-        if (buffer)
-            g_ptr_array_add(made, buffer);
-    }
-    GPtrArray *gone = fine ? model->states : made;
-    for (guint i = 0; i < gone->len; i++)
-        backend->ops->free_buffer(g_ptr_array_index(gone, i));
-    g_ptr_array_unref(gone);
-    if (fine) {
-        model->states = made;
-        for (int i = 0; i < model->config.n_layer * 2; i++) {
-            char name[32];
-            g_snprintf(name, sizeof name, "%s.%d", i % 2 ? "values" : "keys", i / 2);
-            graph_find(model->decoder.build.graph, name)->place[0] =
-                (struct graph_place){g_ptr_array_index(made, i), 0};
-        }
-        kv_pool_grow(model->pools[0], wanted[0]);
-        kv_pool_grow(model->pools[1], wanted[1]);
-    }
-    g_free(used[0]);
-    g_free(used[1]);
-    return fine;
-}
-
-/* Pages are committed when they are first written: refuse before the system has to kill. */
-static bool check_memory(const struct nawi_model *model, const struct kv_table *table, int64_t n,
-                         GError **error)
-{
-    const uint64_t reserve = 64 * 1048576;
-    int64_t n_local = 0;
-    int64_t global, local;
-    kv_count_new_pages(table, n, &global, &local);
-    if (global + local == 0)
-        return true;
-    for (int i = 0; i < model->config.n_layer; i++)
-        n_local += model->config.layers[i].local;
-    uint64_t needed = (uint64_t)((global * (model->config.n_layer - n_local) + local * n_local) *
-                                 2 * page_bytes(model));
-    struct backend_description description;
-    model->backends[0]->ops->describe(model->backends[0], &description);
-    if (description.memory_bytes == 0 || needed + reserve <= description.memory_bytes)
-        return true;
-    g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
-                "memory for the context ran out at %" G_GINT64_FORMAT
-                " tokens: needed %.0f MiB more, available %.0f MiB",
-                table->length, (double)(needed + reserve) / 1048576.0,
-                (double)description.memory_bytes / 1048576.0);
-    return false;
 }
 
 /* ── One run ─────────────────────────────────────────────────────────────────────────────────── */
@@ -275,25 +138,61 @@ static struct visitor *find_visitor(GArray *visitors, struct nawi_session *sessi
     return &g_array_index(visitors, struct visitor, visitors->len - 1);
 }
 
-static bool admit(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
-                  int64_t n, GError **error)
+/* Before anything is evaluated: every session has room for all its rows. */
+static bool check_context(GArray *visitors, GError **error)
 {
+    for (guint i = 0; i < visitors->len; i++) {
+        const struct visitor *v = &g_array_index(visitors, struct visitor, i);
+        const struct kv_table *table = &v->session->table;
+        if (table->length + v->n_row <= table->shape.context_tok)
+            continue;
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                    "the context is full: %" G_GINT64_FORMAT " tokens are in it, %" G_GINT64_FORMAT
+                    " more are wanted, %" G_GINT64_FORMAT " fit",
+                    table->length, v->n_row, table->shape.context_tok);
+        return false;
+    }
+    return true;
+}
+
+/* Pages are committed when they are first written: refuse before the system has to kill. */
+static bool check_memory(const struct nawi_model *model, GArray *visitors, GError **error)
+{
+    uint64_t needed = 0;
+    int64_t length = 0;
+    for (guint i = 0; i < visitors->len; i++) {
+        const struct visitor *v = &g_array_index(visitors, struct visitor, i);
+        int64_t global, local;
+        kv_count_new_pages(&v->session->table, v->n_row, &global, &local);
+        needed += model_count_page_bytes(model, global, local);
+        length += v->session->table.length;
+    }
+    if (needed == 0)
+        return true;
+    struct backend_description description;
+    model->backends[0]->ops->describe(model->backends[0], &description);
+    if (description.memory_bytes == 0 || needed + MEMORY_RESERVE <= description.memory_bytes)
+        return true;
+    g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                "memory for the context ran out at %" G_GINT64_FORMAT
+                " tokens: needed %.0f MiB more, available %.0f MiB",
+                length, (double)(needed + MEMORY_RESERVE) / 1048576.0,
+                (double)description.memory_bytes / 1048576.0);
+    return false;
+}
+
+static GArray *list_visitors(const struct nawi_row *rows, int64_t n)
+{
+    GArray *visitors = g_array_new(FALSE, FALSE, sizeof(struct visitor));
     for (int64_t i = 0; i < n; i++)
         find_visitor(visitors, rows[i].session)->n_row++;
-    for (guint i = 0; i < visitors->len; i++) {
-        struct visitor *v = &g_array_index(visitors, struct visitor, i);
-        struct kv_table *table = &v->session->table;
-        if (table->length + v->n_row > table->shape.context_tok) {
-            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                        "the context is full: %" G_GINT64_FORMAT
-                        " tokens are in it, %" G_GINT64_FORMAT " more are wanted, %" G_GINT64_FORMAT
-                        " fit",
-                        table->length, v->n_row, table->shape.context_tok);
-            return false;
-        }
-        if (!check_memory(model, table, v->n_row, error))
-            return false;
-    }
+    return visitors;
+}
+
+static bool admit(struct nawi_model *model, GArray *visitors, GError **error)
+{
+    if (!check_context(visitors, error) || !check_memory(model, visitors, error))
+        return false;
     for (guint i = 0; i < visitors->len; i++) {
         struct visitor *v = &g_array_index(visitors, struct visitor, i);
         kv_extend(&v->session->table, v->n_row);
@@ -309,18 +208,9 @@ static bool list_pages(struct nawi_model *model, GArray *visitors, GError **erro
         struct visitor *v = &g_array_index(visitors, struct visitor, i);
         const struct kv_table *t = &v->session->table;
         int64_t n_global = (t->length + KV_PAGE_TOK - 1) / KV_PAGE_TOK;
-        if (n + n_global + t->n_local > model->page_room) {
-            struct nawi_backend *backend = model->backends[0];
-            int64_t room = (n + n_global + t->n_local) * 2;
-            struct nawi_buffer *buffer = backend->ops->alloc(backend, (uint64_t)room * 4, error);
-            if (!buffer)
-                return false;
-            backend->ops->free_buffer(model->pages);
-            model->pages = buffer;
-            model->page_list = g_renew(int32_t, model->page_list, room);
-            model->page_room = room;
-            model->inputs.pages->place[0] = (struct graph_place){buffer, 0};
-        }
+        if (n + n_global + t->n_local > model->page_room &&
+            !make_page_room(model, (n + n_global + t->n_local) * 2, error))
+            return false;
         v->table[0] = (int32_t)n;
         memcpy(model->page_list + n, t->global, (size_t)n_global * sizeof(int32_t));
         v->table[1] = (int32_t)(n + n_global);
@@ -441,7 +331,7 @@ static bool run_rows(struct nawi_model *model, GArray *visitors, const struct na
                      int64_t n, float *logits, int64_t *n_out, const nawi_cancel *cancel,
                      GError **error)
 {
-    if (!admit(model, visitors, rows, n, error))
+    if (!admit(model, visitors, error))
         return false;
     bool fine = list_pages(model, visitors, error);
     if (fine) {
@@ -460,12 +350,15 @@ static bool run_rows(struct nawi_model *model, GArray *visitors, const struct na
     return fine;
 }
 
-static void share_counts(struct nawi_model *model, const struct nawi_row *rows, int64_t n,
-                         int64_t n_matrix)
+static int64_t count_expert_matrices(const struct nawi_model *model)
 {
-    for (int64_t i = 0; i < n; i++) /* an expert is three matrices; every row uses as many */
-        rows[i].session->stats.n_expert_multiplied += n_matrix / 3 / n;
-    (void)model;
+    int64_t n = 0;
+    for (int d = 0; d < model->n_backend; d++) {
+        struct backend_counters counters;
+        model->backends[d]->ops->count(model->backends[d], &counters);
+        n += counters.n_expert_matrix;
+    }
+    return n;
 }
 
 /* Rows that one run takes: a micro-batch, or fewer where many want logits. */
@@ -479,32 +372,44 @@ static int64_t count_rows(const struct nawi_model *model, const struct nawi_row 
     return n;
 }
 
+/* One run with the model held; its rows are appended to their timelines. */
+static bool evaluate_some(struct nawi_model *model, const struct nawi_row *rows, int64_t n,
+                          float *logits, int64_t *n_out, const nawi_cancel *cancel, GError **error)
+{
+    GArray *visitors = list_visitors(rows, n);
+    int64_t before = count_expert_matrices(model);
+    bool fine = run_rows(model, visitors, rows, n, logits, n_out, cancel, error);
+    int64_t n_matrix = count_expert_matrices(model) - before;
+    for (int64_t i = 0; fine && i < n; i++) {
+        record(model, &rows[i], rows[i].wants_logits);
+        /* an expert is three matrices, and every row uses as many */
+        rows[i].session->stats.n_expert_multiplied += n_matrix / 3 / n;
+    }
+    g_array_unref(visitors);
+    return fine;
+}
+
 bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
                     float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
                     const nawi_cancel *cancel, GError **error)
 {
-    int64_t n = 0;
-    for (int64_t first = 0; first < n_row; first += n) {
-        n = count_rows(model, rows + first, n_row - first);
+    GArray *visitors = list_visitors(rows, n_row);
+    bool fine = check_context(visitors, error);
+    g_array_unref(visitors);
+    for (int64_t first = 0, n = 0; fine && first < n_row; first += n) {
         int64_t n_out = 0;
-        struct backend_counters before, after;
-        GArray *visitors = g_array_new(FALSE, FALSE, sizeof(struct visitor));
+        n = count_rows(model, rows + first, n_row - first);
         if (progress)
             progress("prompt", first, n_row, user);
-        model->backends[0]->ops->count(model->backends[0], &before);
-        bool fine = run_rows(model, visitors, rows + first, n, logits, &n_out, cancel, error) &&
-                    (!routes || get_routes(model, n, routes, first, n_row, error));
-        model->backends[0]->ops->count(model->backends[0], &after);
-        g_array_unref(visitors);
-        if (!fine)
+        if (!model_enter(model, cancel, error))
             return false;
-        for (int64_t i = first; i < first + n; i++)
-            record(model, &rows[i], rows[i].wants_logits);
-        share_counts(model, rows + first, n, after.n_expert_matrix - before.n_expert_matrix);
+        fine = evaluate_some(model, rows + first, n, logits, &n_out, cancel, error) &&
+               (!routes || get_routes(model, n, routes, first, n_row, error));
+        model_leave(model);
         if (logits)
             logits += n_out * model->config.n_vocab;
     }
-    if (progress)
+    if (fine && progress)
         progress("prompt", n_row, n_row, user);
-    return true;
+    return fine;
 }

@@ -251,30 +251,29 @@ bool execute_run(struct executor *executor, const struct graph_sizes *sizes,
 {
     uint64_t tickets[GRAPH_MAX_DEVICES] = {0};
     struct graph_sizes counts = *sizes;
+    bool fine = true;
     counts.n[GRAPH_COUNT_NONE] = 1;
     for (int c = 0; c < GRAPH_N_COUNT; c++)
         g_assert(counts.n[c] <= graph_get_most(executor->graph)->n[c]);
-    for (guint s = 0; s < executor->segments->len; s++) {
+    for (guint s = 0; fine && s < executor->segments->len; s++) {
         const struct segment *segment = &g_array_index(executor->segments, struct segment, s);
         struct nawi_backend *backend = executor->backends[segment->device];
-        for (guint c = 0; c < segment->copies->len; c++)
-            if (!copy_tensor(executor, g_ptr_array_index(segment->copies, c), segment->device,
-                             &counts, error))
-                return false;
-        tickets[segment->device] =
-            backend->ops->run(backend, segment->program, &counts, cancel, error);
-        if (tickets[segment->device] == 0)
-            return false;
+        for (guint c = 0; fine && c < segment->copies->len; c++)
+            fine = copy_tensor(executor, g_ptr_array_index(segment->copies, c), segment->device,
+                               &counts, error);
+        uint64_t ticket =
+            fine ? backend->ops->run(backend, segment->program, &counts, cancel, error) : 0;
+        fine = ticket != 0;
+        tickets[segment->device] = fine ? ticket : tickets[segment->device];
     }
-    for (int d = 0; d < executor->n_backend; d++)
-        if (tickets[d] != 0 &&
-            !executor->backends[d]->ops->wait(executor->backends[d], tickets[d], error))
-            return false;
-    return true;
+    for (int d = 0; d < executor->n_backend; d++) /* after a failure too: memory may be reused */
+        if (tickets[d] != 0 && !executor->backends[d]->ops->wait(executor->backends[d], tickets[d],
+                                                                 fine ? error : NULL))
+            fine = false;
+    return fine;
 }
 
 uint64_t execute_get_scratch_bytes(const struct executor *executor)
 {
     return executor->scratch_bytes;
 }
-int execute_count_programs(const struct executor *executor) { return (int)executor->segments->len; }

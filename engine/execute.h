@@ -12,8 +12,9 @@
 
 struct executor;
 
-/* Weights and states of the graph must have a place on every device that uses them; inputs get one
- * here unless they have one. Borrows graph and backends. NULL on error. */
+/* Weights must have a place on every device that uses them; states and inputs too before the first
+ * run, and theirs may change between runs: places are read at each. Inputs without a place get one
+ * here. Borrows graph and backends. NULL on error. */
 struct executor *execute_create(struct graph *graph, struct nawi_backend *const *backends,
                                 int n_backend, GError **error);
 void execute_destroy(struct executor *executor);
@@ -28,6 +29,5 @@ bool execute_get(struct executor *executor, const struct graph_tensor *output, u
                  void *data, uint64_t n_bytes, GError **error);
 
 uint64_t execute_get_scratch_bytes(const struct executor *executor);
-int execute_count_programs(const struct executor *executor);
 /* True when some node of the graph on this device reads the tensor. */
 bool execute_uses(const struct graph *graph, const struct graph_tensor *tensor, int device);

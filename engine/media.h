@@ -11,6 +11,7 @@
 
 enum {
     NAWI_MEDIA_MAX_TILES = 64,     /* no model asks for more tiles of one picture */
+    NAWI_MEDIA_MAX_GRID = 128,     /* patches along a side of a tile */
     NAWI_MEDIA_MAX_TILE_PX = 2048, /* longest side of a tile that a spec may ask for */
     NAWI_MEDIA_HASH_BYTES = 32,    /* SHA-256 */
 };

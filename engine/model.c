@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { DEFAULT_BATCH = 512, MAX_BATCH = 65536, MAX_THREADS = 512 };
+enum { DEFAULT_BATCH = 512, MAX_BATCH = 4096, MAX_THREADS = 512 };
 
 static const char *keep(struct nawi_model *model, char *text)
 {
@@ -45,7 +45,12 @@ static bool open_backend(struct nawi_model *model, const struct nawi_model_param
     model->backends[0] = cpu_open(tier, n_threads);
     model->n_backend = 1;
     model->info.n_threads = n_threads;
-    model->info.n_batch = params->n_batch > 0 ? params->n_batch : DEFAULT_BATCH;
+    model->info.n_batch = params->n_batch;
+    if (params->n_batch == 0) { /* a batch above the chunk would make the local ring longer */
+        int64_t chunk = model->config.chunk_tok;
+        model->info.n_batch =
+            chunk > 0 ? (int)CLAMP(chunk, KV_PAGE_TOK, DEFAULT_BATCH) : DEFAULT_BATCH;
+    }
     model->info.cpu_tier = kernels_get(tier)->name;
     return true;
 }
@@ -70,8 +75,12 @@ static bool find_tower(struct nawi_model *model, const struct nawi_model_params 
         model->tower_weights = model->weights;
     } else {
         char *path = params->mmproj ? g_strdup(params->mmproj) : weights_find_mmproj(params->path);
-        if (!path)
+        if (!path) {
+            char *why = weights_explain_mmproj(params->path);
+            if (why)
+                g_ptr_array_add(model->warnings, why);
             return true;
+        }
         model->info.mmproj_path = keep(model, path);
         model->tower_weights = weights_open(path, error);
         if (!model->tower_weights)
@@ -169,6 +178,12 @@ static void count_weights(struct nawi_model *model, const struct nawi_weights *w
     }
 }
 
+static void pass_warnings(struct nawi_model *model, const struct nawi_weights *weights)
+{
+    for (const char *const *text = weights_get_warnings(weights); text && *text; text++)
+        g_ptr_array_add(model->warnings, g_strdup(*text));
+}
+
 static void describe_licence(struct nawi_model *model, const struct nawi_meta *meta)
 {
     static const char *const keys[] = {"general.license", "general.license.name",
@@ -210,8 +225,34 @@ static void describe(struct nawi_model *model, const struct nawi_weights *weight
     info->chunk_tok = c->chunk_tok;
     info->context_tok = c->context_tok;
     info->has_vision = model->tower_weights != NULL;
+    pass_warnings(model, weights);
+    if (model->tower_weights && model->tower_weights != weights)
+        pass_warnings(model, model->tower_weights);
     g_ptr_array_add(model->warnings, NULL);
     info->warnings = (const char *const *)model->warnings->pdata;
+}
+
+/* ── Turns ───────────────────────────────────────────────────────────────────────────────────── */
+
+bool model_enter(struct nawi_model *model, const nawi_cancel *cancel, GError **error)
+{
+    const gint64 look_us = 20000; /* how often a waiting caller looks at its cancel */
+    bool entered = false;
+    g_mutex_lock(&model->lock);
+    while (model->busy && !nawi_cancel_is_asked(cancel))
+        g_cond_wait_until(&model->left, &model->lock, g_get_monotonic_time() + look_us);
+    if (!nawi_cancel_check(model->busy ? cancel : NULL, error))
+        entered = model->busy = true;
+    g_mutex_unlock(&model->lock);
+    return entered;
+}
+
+void model_leave(struct nawi_model *model)
+{
+    g_mutex_lock(&model->lock);
+    model->busy = false;
+    g_cond_signal(&model->left);
+    g_mutex_unlock(&model->lock);
 }
 
 /* ── The doors ───────────────────────────────────────────────────────────────────────────────── */
@@ -224,6 +265,7 @@ static struct nawi_model *create(const char *path)
     model->info.path = keep(model, g_strdup(path));
     model->patch_token = -1;
     g_mutex_init(&model->lock);
+    g_cond_init(&model->left);
     return model;
 }
 
@@ -258,6 +300,7 @@ struct nawi_model *nawi_model_open_tower(const struct nawi_model_params *params,
     struct nawi_model *model = create(path);
     struct nawi_model_params here = *params;
     here.path = here.mmproj = path;
+    here.no_vision = false;
     if (!find_tower(model, &here, error) || !open_backend(model, params, error) ||
         !model_open_eyes(model, error)) {
         nawi_model_close(model);
@@ -272,10 +315,11 @@ void nawi_model_close(struct nawi_model *model)
     if (!model)
         return;
     if (model->n_backend > 0) {
-        model_part_clear(model, &model->eyes);
+        model_part_clear(&model->eyes);
         model_close_decoder(model);
-        model->backends[0]->ops->close(model->backends[0]);
     }
+    for (int d = 0; d < model->n_backend; d++)
+        model->backends[d]->ops->close(model->backends[d]);
     nawi_tokenizer_destroy(model->tokenizer);
     if (model->tower_weights != model->weights)
         weights_close(model->tower_weights);
@@ -283,6 +327,7 @@ void nawi_model_close(struct nawi_model *model)
     g_ptr_array_unref(model->strings);
     g_ptr_array_unref(model->warnings);
     g_mutex_clear(&model->lock);
+    g_cond_clear(&model->left);
     g_free(model);
 }
 

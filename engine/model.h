@@ -11,9 +11,8 @@
 struct model_part {
     struct arch_build build; /* graph and sources */
     struct executor *executor;
-    GPtrArray *buffers;    /* of struct nawi_buffer *, owned: imported files and converted copies */
-    GPtrArray *parts;      /* arrays of struct graph_place, owned */
-    uint64_t copied_bytes; /* of weights that could not be used where they lie */
+    GPtrArray *buffers; /* of struct nawi_buffer *, owned: imported files and converted copies */
+    GPtrArray *parts;   /* arrays of struct graph_place, owned */
 };
 
 /* Inputs of the decoder, looked up once; NULL where no node reads one. */
@@ -37,7 +36,10 @@ struct nawi_model {
 
     struct nawi_backend *backends[GRAPH_MAX_DEVICES];
     int n_backend;
-    GMutex lock; /* one evaluation at a time */
+    /* One evaluation at a time: model_enter() and model_leave(). */
+    GMutex lock;
+    GCond left;
+    bool busy;
 
     struct model_part decoder, eyes;
     struct model_inputs inputs;
@@ -45,9 +47,11 @@ struct nawi_model {
     int64_t n_out_most;  /* rows of one run whose logits are made */
     double *inv_freq;    /* [n_rot / 2], divisors applied */
 
-    struct kv_pool *pools[2];  /* [local] */
-    GPtrArray *states;         /* of struct nawi_buffer *: keys and values of each layer in turn */
-    struct nawi_buffer *pages; /* input "pages" */
+    struct kv_pool *pools[2]; /* [local] */
+    GPtrArray
+        *states; /* of struct nawi_buffer *: keys and values of each layer in turn; NULL: none */
+    int64_t reserved[2];                          /* pages that live sessions may take, [local] */
+    struct nawi_buffer *pages[GRAPH_MAX_DEVICES]; /* input "pages" */
     /* Host side of the inputs, for n_batch rows. */
     int32_t *ids, *cells[2], *spans[2], *picked, *page_list;
     int64_t page_room;
@@ -82,10 +86,25 @@ struct session_source {
 struct nawi_tokenizer *model_create_tokenizer(const struct nawi_meta *meta, GError **error);
 const char *model_get_template(const struct nawi_meta *meta);
 
-/* placing: gives every leaf that a device reads a place there. */
+/* place.c: gives every leaf that a device reads a place there. */
 bool model_place_weights(struct nawi_model *model, struct model_part *part,
                          const struct nawi_weights *weights, GError **error);
-void model_part_clear(struct nawi_model *model, struct model_part *part);
+void model_part_clear(struct model_part *part);
+
+/* frequencies.c: fills inv_freq. */
+bool model_read_frequencies(struct nawi_model *model, GError **error);
+
+/* states.c. Room in the pools for one more session's tables, and back. With the model held. */
+bool model_reserve_pages(struct nawi_model *model, const struct kv_shape *shape, GError **error);
+void model_release_pages(struct nawi_model *model, const struct kv_shape *shape);
+void model_free_states(struct nawi_model *model);
+/* Bytes of so many pages of every global and every local layer, keys and values. */
+uint64_t model_count_page_bytes(const struct nawi_model *model, int64_t n_global, int64_t n_local);
+
+/* model.c. Waits for the model; false with CANCELLED when cancel is asked meanwhile. Held for one
+ * run at most, so that nobody waits for another's whole prompt. */
+bool model_enter(struct nawi_model *model, const nawi_cancel *cancel, GError **error);
+void model_leave(struct nawi_model *model);
 
 /* see.c */
 bool model_open_eyes(struct nawi_model *model, GError **error);
@@ -93,13 +112,11 @@ bool model_open_eyes(struct nawi_model *model, GError **error);
 /* evaluate.c */
 bool model_open_decoder(struct nawi_model *model, GError **error);
 void model_close_decoder(struct nawi_model *model);
-/* Room in the pools for one more session's tables. */
-bool model_grow_pools(struct nawi_model *model, const struct kv_shape *shape, GError **error);
-/* As nawi_model_evaluate(), with the lock held; the rows are appended to the timelines. */
+/* As nawi_model_evaluate(), rows checked. */
 bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
                     float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
                     const nawi_cancel *cancel, GError **error);
 
-/* session.c: shortens a timeline to what can stay when length places are wanted; returns the new
- * length. */
+/* session.c, with the model held: shortens a timeline to what can stay when length places are
+ * wanted; returns the new length. */
 int64_t session_rewind(struct nawi_session *session, int64_t length);

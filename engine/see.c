@@ -74,6 +74,23 @@ static bool fits(const struct nawi_model *model, const struct nawi_media *media,
     return false;
 }
 
+/* n tiles at once: patches in, rows out. */
+static bool see_tiles(struct nawi_model *model, const float *patches, int64_t n, float *rows,
+                      const nawi_cancel *cancel, GError **error)
+{
+    struct executor *executor = model->eyes.executor;
+    struct graph_tensor *in = graph_find(model->eyes.build.graph, "patches");
+    const struct graph_tensor *out = graph_find(model->eyes.build.graph, "rows");
+    const struct graph_sizes sizes = {{1, 0, 0, n}};
+    if (!model_enter(model, cancel, error))
+        return false;
+    bool fine = execute_set(executor, in, patches, (uint64_t)graph_bytes(in, &sizes), error) &&
+                execute_run(executor, &sizes, cancel, error) &&
+                execute_get(executor, out, 0, rows, (uint64_t)graph_bytes(out, &sizes), error);
+    model_leave(model);
+    return fine;
+}
+
 struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct nawi_media *media,
                                       nawi_progress_fn progress, void *user,
                                       const nawi_cancel *cancel, GError **error)
@@ -81,9 +98,7 @@ struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct naw
     if (!fits(model, media, error))
         return NULL;
     const struct arch_tower *t = &model->tower;
-    struct graph_tensor *patches = graph_find(model->eyes.build.graph, "patches");
-    struct graph_tensor *rows = graph_find(model->eyes.build.graph, "rows");
-    int64_t n_value = graph_row_len(patches) * t->n_patch;
+    int64_t n_value = t->n_patch * 3 * t->spec.patch_px * t->spec.patch_px;
     int64_t n_tok = nawi_media_tile_tokens(&t->spec);
     struct nawi_embedding *made = g_new0(struct nawi_embedding, 1);
     g_atomic_ref_count_init(&made->n_ref);
@@ -96,19 +111,13 @@ struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct naw
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
                     "memory: needed %.1f MiB for a picture's rows",
                     (double)(made->n_row * made->n_embd) * 4 / 1048576.0);
-    g_mutex_lock(&model->lock);
     for (int64_t tile = 0; fine && tile < media->n_tile; tile += model->n_tile_most) {
         int64_t n = MIN(model->n_tile_most, media->n_tile - tile);
-        struct graph_sizes sizes = {{1, 0, 0, n}};
         if (progress)
             progress("see", tile, media->n_tile, user);
-        fine = execute_set(model->eyes.executor, patches, media->patches + tile * n_value,
-                           (uint64_t)(n * n_value) * sizeof(float), error) &&
-               execute_run(model->eyes.executor, &sizes, cancel, error) &&
-               execute_get(model->eyes.executor, rows, 0, made->rows + tile * n_tok * made->n_embd,
-                           (uint64_t)graph_bytes(rows, &sizes), error);
+        fine = see_tiles(model, media->patches + tile * n_value, n,
+                         made->rows + tile * n_tok * made->n_embd, cancel, error);
     }
-    g_mutex_unlock(&model->lock);
     if (fine && progress)
         progress("see", media->n_tile, media->n_tile, user);
     if (!fine)

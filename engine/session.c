@@ -21,21 +21,18 @@ struct nawi_session *nawi_session_create(struct nawi_model *model,
         return NULL;
     }
     struct kv_shape shape = {model->config.chunk_tok, model->info.n_batch, context};
-    float *logits = g_try_new0(float, model->config.n_vocab);
-    g_mutex_lock(&model->lock);
-    bool fine = logits && model_grow_pools(model, &shape, error);
-    g_mutex_unlock(&model->lock);
-    if (!fine) {
-        g_free(logits);
+    model_enter(model, NULL, NULL);
+    bool fine = model_reserve_pages(model, &shape, error);
+    model_leave(model);
+    if (!fine)
         return NULL;
-    }
     struct nawi_session *session = g_new0(struct nawi_session, 1);
     session->model = model;
     kv_table_init(&session->table, &shape, model->pools[0], model->pools[1]);
     session->tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     session->sources = g_array_new(FALSE, FALSE, sizeof(struct session_source));
     session->pictures = g_ptr_array_new_with_free_func((GDestroyNotify)nawi_embedding_unref);
-    session->logits = logits;
+    session->logits = g_new0(float, model->config.n_vocab);
     return session;
 }
 
@@ -43,9 +40,11 @@ void nawi_session_destroy(struct nawi_session *session)
 {
     if (!session)
         return;
-    g_mutex_lock(&session->model->lock);
+    const struct kv_shape shape = session->table.shape;
+    model_enter(session->model, NULL, NULL);
     kv_table_finish(&session->table);
-    g_mutex_unlock(&session->model->lock);
+    model_release_pages(session->model, &shape);
+    model_leave(session->model);
     g_array_unref(session->tokens);
     g_array_unref(session->sources);
     g_ptr_array_unref(session->pictures);
@@ -143,9 +142,11 @@ static bool check_rows(const struct nawi_model *model, const struct nawi_row *ro
         if (picture && (picture->n_embd != model->config.n_embd || rows[i].picture_row < 0 ||
                         rows[i].picture_row >= picture->n_row)) {
             g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
-                        "row %" G_GINT64_FORMAT ": a picture's rows of %" G_GINT64_FORMAT
-                        " values do not fit a model of width %" G_GINT64_FORMAT,
-                        i, picture->n_embd, model->config.n_embd);
+                        "row %" G_GINT64_FORMAT ": row %" G_GINT64_FORMAT
+                        " of a picture of %" G_GINT64_FORMAT " rows of %" G_GINT64_FORMAT
+                        " values, in a model of width %" G_GINT64_FORMAT,
+                        i, rows[i].picture_row, picture->n_row, picture->n_embd,
+                        model->config.n_embd);
             return false;
         }
         if (!picture && (rows[i].token < 0 || rows[i].token >= model->config.n_vocab)) {
@@ -170,8 +171,10 @@ static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64
         session->stats.n_reused += n;
         return true;
     }
-    int64_t kept =
-        session_rewind(session, MIN(same, n - 1)); /* the last row is evaluated for its logits */
+    if (!model_enter(session->model, cancel, error))
+        return false;
+    int64_t kept = session_rewind(session, MIN(same, n - 1)); /* the last for its logits */
+    model_leave(session->model);
     session->stats.n_reused += kept;
     rows[n - 1].wants_logits = true;
     return model_evaluate(session->model, rows + kept, n - kept, session->logits, NULL, progress,
@@ -192,13 +195,15 @@ bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *p
             n, session->table.shape.context_tok);
         return false;
     }
-    struct nawi_row *rows = g_new(struct nawi_row, n);
-    bool fine = list_rows(session, prompt, rows, error) && check_rows(model, rows, n, error);
-    if (fine) {
-        g_mutex_lock(&model->lock);
-        fine = sync_rows(session, rows, n, progress, user, cancel, error);
-        g_mutex_unlock(&model->lock);
+    struct nawi_row *rows = g_try_new(struct nawi_row, n);
+    if (!rows) {
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "memory: needed %.1f MiB for a prompt of %" G_GINT64_FORMAT " tokens",
+                    (double)n * (double)sizeof *rows / 1048576.0, n);
+        return false;
     }
+    bool fine = list_rows(session, prompt, rows, error) && check_rows(model, rows, n, error);
+    fine = fine && sync_rows(session, rows, n, progress, user, cancel, error);
     g_free(rows);
     return fine;
 }
@@ -215,13 +220,10 @@ bool nawi_model_evaluate(struct nawi_model *model, const struct nawi_row *rows, 
 {
     if (!check_rows(model, rows, n_row, error))
         return false;
-    g_mutex_lock(&model->lock);
     bool fine = model_evaluate(model, rows, n_row, logits, routes, NULL, NULL, cancel, error);
-    for (int64_t i = 0; i < n_row;
-         i++) /* the logits went to the caller, except to nawi_session_add() */
+    for (int64_t i = 0; i < n_row; i++) /* logits went to the caller, but for nawi_session_add() */
         if (logits != rows[i].session->logits)
             rows[i].session->has_logits = false;
-    g_mutex_unlock(&model->lock);
     return fine;
 }
 

@@ -54,8 +54,8 @@ struct arch_config {
 struct arch_build {
     struct graph *graph;
     const struct nawi_weights *weights;
-    GHashTable
-        *sources; /* leaf (struct graph_tensor *) → struct nawi_weight *: what to place there */
+    GHashTable *sources; /* leaf (struct graph_tensor *) → struct nawi_weight *: what to place */
+    GHashTable *vectors; /* leaves that kernels read as floats: to be placed aligned and dense */
     int layer;
     GError *error;
 };
@@ -72,7 +72,9 @@ struct arch_family {
     /* Fills config from the metadata. */
     bool (*config)(const struct nawi_weights *weights, struct arch_config *config, GError **error);
     void (*decoder)(struct arch_build *build, const struct arch_config *config);
-    /* A tower of this family; NULL: it cannot see. */
+    /* A tower of this family: whether the file holds one, its numbers, its graph. NULL: it cannot
+     * see. */
+    bool (*has_tower)(const struct nawi_weights *weights);
     bool (*tower_config)(const struct nawi_weights *weights, struct arch_tower *tower,
                          GError **error);
     void (*tower)(struct arch_build *build, const struct arch_tower *tower);

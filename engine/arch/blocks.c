@@ -9,12 +9,14 @@ void arch_begin(struct arch_build *build, const struct nawi_weights *weights)
 {
     *build = (struct arch_build){.graph = graph_create(), .weights = weights, .layer = -1};
     build->sources = g_hash_table_new(NULL, NULL);
+    build->vectors = g_hash_table_new(NULL, NULL);
 }
 
 void arch_build_clear(struct arch_build *build)
 {
     graph_destroy(build->graph);
     g_clear_pointer(&build->sources, g_hash_table_unref);
+    g_clear_pointer(&build->vectors, g_hash_table_unref);
     g_clear_error(&build->error);
     build->graph = NULL;
 }
@@ -91,29 +93,58 @@ struct graph_tensor *block_weight(struct arch_build *build, const char *name, in
         int64_t n = 1;
         for (int i = 0; i < n_dim - 1; i++)
             n *= ne[i];
-        t->scale = add_source(build, weight->scale, NAWI_DTYPE_F32, 1, &n);
+        struct graph_tensor *scale = add_source(build, weight->scale, NAWI_DTYPE_F32, 1, &n);
+        g_hash_table_add(build->vectors, scale);
+        t->scale = scale;
     }
     return t;
+}
+
+/* Row by row: what a file claims to hold is never allocated whole. */
+static void check_finite(struct arch_build *build, const struct nawi_weight *weight)
+{
+    const int64_t k = weight->ne[weight->n_dim - 1];
+    int64_t n_row = 1;
+    for (int i = 0; i < weight->n_dim - 1; i++)
+        n_row *= weight->ne[i];
+    float *values = g_try_new(float, k);
+    if (!values)
+        g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_MEMORY,
+                    "%s: tensor %s: needed %.1f MiB for a row", weights_get_path(build->weights),
+                    weight->name, (double)k * 4 / 1048576.0);
+    for (int64_t row = 0; row < n_row && !build->error; row++) {
+        weights_dequant_row(weight, row, values);
+        for (int64_t i = 0; i < k && !build->error; i++)
+            if (!isfinite(values[i]))
+                g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                            "%s: tensor %s: expected finite numbers, found %g at [%" G_GINT64_FORMAT
+                            ", %" G_GINT64_FORMAT "]",
+                            weights_get_path(build->weights), weight->name, (double)values[i], row,
+                            i);
+    }
+    g_free(values);
 }
 
 struct graph_tensor *block_vector(struct arch_build *build, const char *name, int n_dim,
                                   const int64_t *ne)
 {
     const struct nawi_weight *weight = find_weight(build, name, n_dim, ne);
-    if (!weight)
+    if (weight)
+        check_finite(build, weight);
+    if (build->error)
         return NULL;
-    int64_t n = 1;
-    for (int i = 0; i < n_dim; i++)
-        n *= ne[i];
-    float *values = g_new(float, n);
-    weights_dequant(weight, values);
-    for (int64_t i = 0; i < n && !build->error; i++)
-        if (!isfinite(values[i]))
-            g_set_error(&build->error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                        "%s: tensor %s: value %" G_GINT64_FORMAT " is not a finite number",
-                        weights_get_path(build->weights), name, i);
-    g_free(values);
-    return build->error ? NULL : add_source(build, weight, NAWI_DTYPE_F32, n_dim, ne);
+    struct graph_tensor *t = add_source(build, weight, NAWI_DTYPE_F32, n_dim, ne);
+    g_hash_table_add(build->vectors, t);
+    return t;
+}
+
+struct graph_tensor *block_router(struct arch_build *build, int64_t n_expert, int64_t n_embd)
+{
+    int64_t ne[] = {n_expert, n_embd};
+    struct graph_tensor *t = block_layer_weight(build, "ffn_gate_inp.weight", 2, ne);
+    if (t)
+        check_finite(build, g_hash_table_lookup(build->sources, t));
+    return build->error ? NULL : t;
 }
 
 struct graph_tensor *block_layer_weight(struct arch_build *build, const char *part, int n_dim,
@@ -139,11 +170,10 @@ struct graph_tensor *block_input(struct arch_build *build, const char *name, enu
 
 /* ── Small builders ──────────────────────────────────────────────────────────────────────────── */
 
-static struct graph_tensor *add_node(struct arch_build *build, struct graph_node spec, int n_in)
+struct graph_tensor *block_add_node(struct arch_build *build, struct graph_node spec)
 {
-    for (int i = 0; i < n_in; i++)
-        if (!spec.in[i])
-            return NULL;
+    if (build->error)
+        return NULL;
     spec.layer = build->layer;
     return graph_add(build->graph, &spec);
 }
@@ -151,8 +181,8 @@ static struct graph_tensor *add_node(struct arch_build *build, struct graph_node
 struct graph_tensor *block_rms_norm(struct arch_build *build, struct graph_tensor *x,
                                     struct graph_tensor *w, double eps)
 {
-    return add_node(
-        build, (struct graph_node){.op = GRAPH_OP_RMS_NORM, .in = {x, w}, .eps = (float)eps}, 1);
+    return block_add_node(
+        build, (struct graph_node){.op = GRAPH_OP_RMS_NORM, .in = {x, w}, .eps = (float)eps});
 }
 
 struct graph_tensor *block_layer_norm(struct arch_build *build, struct graph_tensor *x,
@@ -163,27 +193,26 @@ struct graph_tensor *block_layer_norm(struct arch_build *build, struct graph_ten
     struct graph_tensor *w = block_vector(build, full, 1, &n);
     g_snprintf(full, sizeof full, "%s.bias", name);
     struct graph_tensor *b = block_vector(build, full, 1, &n);
-    return add_node(
-        build, (struct graph_node){.op = GRAPH_OP_LAYER_NORM, .in = {x, w, b}, .eps = (float)eps},
-        3);
+    return block_add_node(
+        build, (struct graph_node){.op = GRAPH_OP_LAYER_NORM, .in = {x, w, b}, .eps = (float)eps});
 }
 
 struct graph_tensor *block_matmul(struct arch_build *build, struct graph_tensor *w,
                                   struct graph_tensor *x, struct graph_tensor *bias, int64_t split)
 {
-    return add_node(
-        build, (struct graph_node){.op = GRAPH_OP_MATMUL, .in = {w, x, bias}, .split = split}, 2);
+    return block_add_node(
+        build, (struct graph_node){.op = GRAPH_OP_MATMUL, .in = {w, x, bias}, .split = split});
 }
 
 struct graph_tensor *block_add(struct arch_build *build, struct graph_tensor *a,
                                struct graph_tensor *b)
 {
-    return add_node(build, (struct graph_node){.op = GRAPH_OP_ADD, .in = {a, b}}, 2);
+    return block_add_node(build, (struct graph_node){.op = GRAPH_OP_ADD, .in = {a, b}});
 }
 
 struct graph_tensor *block_gelu(struct arch_build *build, struct graph_tensor *x)
 {
-    return add_node(build, (struct graph_node){.op = GRAPH_OP_GELU, .in = {x}}, 1);
+    return block_add_node(build, (struct graph_node){.op = GRAPH_OP_GELU, .in = {x}});
 }
 
 struct graph_tensor *block_swiglu(struct arch_build *build, struct graph_tensor *x,
@@ -199,6 +228,6 @@ struct graph_tensor *block_swiglu(struct arch_build *build, struct graph_tensor 
     struct graph_tensor *a = block_matmul(build, gate, x, NULL, 0);
     struct graph_tensor *b = block_matmul(build, up, x, NULL, 0);
     struct graph_tensor *h =
-        add_node(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b}}, 2);
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b}});
     return block_matmul(build, down, h, NULL, 0);
 }

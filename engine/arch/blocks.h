@@ -13,8 +13,12 @@ struct graph_tensor *block_layer_weight(struct arch_build *build, const char *pa
 /* The same as F32, whatever the file holds: norms, biases, tables; every value must be finite. */
 struct graph_tensor *block_vector(struct arch_build *build, const char *name, int n_dim,
                                   const int64_t *ne);
+/* The router's matrix [n_expert, n_embd], every value finite. */
+struct graph_tensor *block_router(struct arch_build *build, int64_t n_expert, int64_t n_embd);
 struct graph_tensor *block_layer_vector(struct arch_build *build, const char *part, int64_t n);
 
+/* Any node, on the layer under construction. NULL after an error. */
+struct graph_tensor *block_add_node(struct arch_build *build, struct graph_node spec);
 struct graph_tensor *block_rms_norm(struct arch_build *build, struct graph_tensor *x,
                                     struct graph_tensor *w, double eps);
 struct graph_tensor *block_layer_norm(struct arch_build *build, struct graph_tensor *x,

@@ -96,22 +96,9 @@ static bool read_heads(const struct nawi_meta *meta, struct arch_config *c, GErr
 static bool read_rope(const struct nawi_meta *meta, struct arch_config *c, GError **error)
 {
     char key[128];
-    const char *scaling = "none";
     c->rope_base = 10000.0;
-    if (!get_float(meta, "rope.freq_base", 1.0, 1e12, &c->rope_base, error) ||
-        !meta_get_bool(meta, key_of(meta, "rope.half", key), &c->rope_half, error) ||
-        !meta_get_string(meta, key_of(meta, "rope.scaling.type", key), &scaling, error))
-        return false;
-    if (!g_str_equal(scaling, "none")) {
-        char *quoted = nawi_quote(scaling, strlen(scaling));
-        g_set_error(
-            error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-            "%s: rope.scaling.type: expected none (divisors come as rope_freqs.weight), found %s",
-            meta_get_source(meta), quoted);
-        g_free(quoted);
-        return false;
-    }
-    return true;
+    return get_float(meta, "rope.freq_base", 1.0, 1e12, &c->rope_base, error) &&
+           meta_get_bool(meta, key_of(meta, "rope.half", key), &c->rope_half, error);
 }
 
 static bool read_experts(const struct nawi_meta *meta, struct arch_config *c, GError **error)

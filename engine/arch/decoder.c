@@ -1,10 +1,12 @@
 /* The decoder of the Llama families, one builder for all: what differs between layers and between
- * models is in the config. Order of operations and formulas: llama4 reference, sections "layer
- * algorithm" and "MoE":
+ * models is in the config. Order of operations and formulas (Llama 4 reference model):
  *
- *   a = rms(x) w;  q, k, v = W a;  local layers: turn q and k, then norm each head;  global ones:
- * scale q by position x = x + Wo attend(q, k, v);   f = rms(x) w x = x + dense(f)        or   x +
- * shared(f) + sum over the chosen e of down_e(silu(s_e gate_e f) * (s_e up_e f))
+ *     a = rms(x) w;  q, k, v = W a
+ *     local layers turn q and k, then norm each head; global ones scale q by position
+ *     x = x + Wo attend(q, k, v);  f = rms(x) w
+ *     dense layers:  x = x + down(silu(gate f) * (up f))
+ *     with experts:  x = x + shared(f) + sum over the chosen e of
+ *                        down_e(silu(s_e gate_e f) * (s_e up_e f))
  *
  * The router's sigmoid s_e scales the expert's input. gate_e and up_e are linear, so it is applied
  * to their results: exact in real arithmetic, and the input is prepared once for all experts. */
@@ -18,14 +20,6 @@ struct decoder {
     struct graph_tensor *turn, *temper, *pages;
     struct graph_tensor *cells[2], *spans[2]; /* [local] */
 };
-
-static struct graph_tensor *add(struct arch_build *build, struct graph_node spec)
-{
-    if (build->error)
-        return NULL;
-    spec.layer = build->layer;
-    return graph_add(build->graph, &spec);
-}
 
 static struct graph_tensor *lazy_input(struct arch_build *build, struct graph_tensor **slot,
                                        const char *name, enum nawi_dtype dtype, int n_dim,
@@ -56,7 +50,8 @@ static struct graph_tensor *positioned(struct decoder *d, struct graph_tensor *x
         return x;
     struct graph_tensor *turn =
         lazy_input(build, &d->turn, "turn", NAWI_DTYPE_F32, 3, (int64_t[]){1, c->n_rot / 2, 2});
-    x = add(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {x, turn}, .half = c->rope_half});
+    x = block_add_node(
+        build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {x, turn}, .half = c->rope_half});
     return c->qk_norm ? block_rms_norm(build, x, NULL, c->eps) : x;
 }
 
@@ -83,7 +78,7 @@ static struct graph_tensor *attention(struct decoder *d, struct graph_tensor *x,
     if (layer->tempered) {
         struct graph_tensor *s =
             lazy_input(build, &d->temper, "temper", NAWI_DTYPE_F32, 1, (int64_t[]){1});
-        q = add(build, (struct graph_node){.op = GRAPH_OP_SCALE_ROWS, .in = {q, s}});
+        q = block_add_node(build, (struct graph_node){.op = GRAPH_OP_SCALE_ROWS, .in = {q, s}});
     }
     bool local = layer->local;
     struct graph_tensor *keys = add_state(d, "keys");
@@ -96,11 +91,12 @@ static struct graph_tensor *attention(struct decoder *d, struct graph_tensor *x,
                    2, (int64_t[]){1, 4});
     if (!d->pages)
         d->pages = block_input(build, "pages", NAWI_DTYPE_I32, GRAPH_COUNT_NONE, 1, (int64_t[]){1});
-    add(build, (struct graph_node){.op = GRAPH_OP_KV_STORE, .in = {k, v, keys, values, cells}});
+    block_add_node(build,
+                   (struct graph_node){.op = GRAPH_OP_KV_STORE, .in = {k, v, keys, values, cells}});
     struct graph_tensor *o =
-        add(build, (struct graph_node){.op = GRAPH_OP_ATTEND,
-                                       .in = {q, keys, values, d->pages, spans},
-                                       .scale = (float)(1.0 / sqrt((double)c->d_head))});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_ATTEND,
+                                                  .in = {q, keys, values, d->pages, spans},
+                                                  .scale = (float)(1.0 / sqrt((double)c->d_head))});
     return block_matmul(build, wo, o, NULL, 0);
 }
 
@@ -111,8 +107,7 @@ static struct graph_tensor *experts(struct decoder *d, struct graph_tensor *f)
     int64_t e = c->n_expert;
     int64_t in_shape[] = {e, c->n_ff_expert, c->n_embd};
     struct graph_tensor *shared = block_swiglu(build, f, "_shexp", c->n_embd, c->n_ff_expert);
-    struct graph_tensor *router =
-        block_layer_weight(build, "ffn_gate_inp.weight", 2, (int64_t[]){e, c->n_embd});
+    struct graph_tensor *router = block_router(build, e, c->n_embd);
     struct graph_tensor *gate = block_layer_weight(build, "ffn_gate_exps.weight", 3, in_shape);
     struct graph_tensor *up = block_layer_weight(build, "ffn_up_exps.weight", 3, in_shape);
     struct graph_tensor *down = block_layer_weight(build, "ffn_down_exps.weight", 3,
@@ -120,22 +115,22 @@ static struct graph_tensor *experts(struct decoder *d, struct graph_tensor *f)
     struct graph_tensor *logits = block_matmul(build, router, f, NULL, 0);
     if (build->error)
         return NULL;
-    struct graph_tensor *ids =
-        add(build,
-            (struct graph_node){.op = GRAPH_OP_ROUTE, .in = {logits}, .n_used = c->n_expert_used});
+    struct graph_tensor *ids = block_add_node(
+        build,
+        (struct graph_node){.op = GRAPH_OP_ROUTE, .in = {logits}, .n_used = c->n_expert_used});
     struct graph_tensor *gates = graph_get_node(build->graph, ids->producer)->out[1];
     struct graph_tensor *a =
-        add(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {gate, f, ids}});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {gate, f, ids}});
     struct graph_tensor *b =
-        add(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {up, f, ids}});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {up, f, ids}});
     struct graph_tensor *h =
-        add(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b, gates}});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_SWIGLU, .in = {a, b, gates}});
     struct graph_tensor *y =
-        add(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {down, h, ids}});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_MOE_MATMUL, .in = {down, h, ids}});
     char name[32];
     g_snprintf(name, sizeof name, "route.%d", build->layer);
     graph_keep(build->graph, ids, name);
-    return add(build, (struct graph_node){.op = GRAPH_OP_JOIN, .in = {y, shared}});
+    return block_add_node(build, (struct graph_node){.op = GRAPH_OP_JOIN, .in = {y, shared}});
 }
 
 static struct graph_tensor *layer_graph(struct decoder *d, struct graph_tensor *x,
@@ -164,7 +159,7 @@ void block_decoder(struct arch_build *build, const struct arch_config *config)
     struct graph_tensor *given =
         block_input(build, "given", NAWI_DTYPE_F32, GRAPH_COUNT_ROW, 2, (int64_t[]){1, d_embd});
     struct graph_tensor *x =
-        add(build, (struct graph_node){.op = GRAPH_OP_EMBED, .in = {table, ids, given}});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_EMBED, .in = {table, ids, given}});
     for (int i = 0; i < config->n_layer && !build->error; i++) {
         build->layer = i;
         x = layer_graph(&d, x, &config->layers[i]);
@@ -178,7 +173,7 @@ void block_decoder(struct arch_build *build, const struct arch_config *config)
                                              (int64_t[]){config->n_vocab, d_embd});
     if (build->error)
         return;
-    x = add(build, (struct graph_node){.op = GRAPH_OP_PICK_ROWS, .in = {x, picked}});
+    x = block_add_node(build, (struct graph_node){.op = GRAPH_OP_PICK_ROWS, .in = {x, picked}});
     x = block_matmul(build, head, block_rms_norm(build, x, norm, config->eps), NULL, 0);
     graph_keep(build->graph, x, "logits");
 }

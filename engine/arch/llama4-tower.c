@@ -1,20 +1,30 @@
 /* Llama 4 vision tower, adapter and projector: tiles in, rows for the decoder out.
  *
- *   x = patches Wp;  class row after each tile's patches;  + position table;  layer norm
- *   layers: x += Wo attend(turn(q), turn(k), v) (ln1 x);  x += W2 gelu(W1 ln2 x)     all with
- * biases layer norm;  class row dropped;  pixel shuffle;  gelu(gelu(x A1) A2);  projector
+ *     x = patches Wp;  class row after each tile's patches;  + position table;  layer norm
+ *     each layer:  x += Wo attend(turn(q), turn(k), v) of ln1 x;  x += W2 gelu(W1 ln2 x)
+ *     layer norm;  class row dropped;  pixel shuffle;  gelu(gelu(x A1) A2);  projector
+ *
+ * The layers' matrices have biases, the rest has none.
  *
  * Rotation by place, on queries and keys: of a head's d / 2 adjacent pairs the first half turns by
  * (column + 1) f_m, the second by (row + 1) f_m, f_m = base^(-m / (d / 4)); the class row does not
  * turn. That table is the input "turn". GELU is the exact one, with erf, twice in the adapter.
- * Tiles do not see each other. Traps: the class row is last; shuffled channels are (dy 2 + dx) d +
- * c; tokens of a tile are row-major. Sources: Llama 4 reference vision encoder; key and tensor
- * names of published mmproj files. */
+ * Tiles do not see each other.
+ *
+ * Traps: the class row is last; shuffled channels are (dy 2 + dx) d + c; tokens of a tile are
+ * row-major. Sources: Llama 4 reference vision encoder; key and tensor names of published mmproj
+ * files. */
 #include "engine/arch/blocks.h"
 #include "engine/arch/families.h"
 
 #include <math.h>
 #include <string.h>
+
+bool llama4_has_tower(const struct nawi_weights *weights)
+{
+    return weights_find(weights, "v.patch_embd.weight") ||
+           meta_has(weights_get_meta((struct nawi_weights *)weights), "clip.vision.patch_size");
+}
 
 static bool read_floats(const struct nawi_meta *meta, const char *key, float values[3],
                         GError **error)
@@ -39,6 +49,13 @@ static bool read_spec(const struct nawi_meta *meta, struct nawi_media_spec *spec
         !meta_get_int(meta, "clip.vision.preproc_max_tiles", 1, NAWI_MEDIA_MAX_TILES, &tiles,
                       error))
         return false;
+    if (side / patch > NAWI_MEDIA_MAX_GRID) {
+        g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
+                    "%s: clip.vision.image_size %" G_GINT64_FORMAT ", patch_size %" G_GINT64_FORMAT
+                    ": expected at most %d patches a side, found %" G_GINT64_FORMAT,
+                    meta_get_source(meta), side, patch, NAWI_MEDIA_MAX_GRID, side / patch);
+        return false;
+    }
     if (side % (patch * factor) != 0) {
         g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
                     "%s: clip.vision.image_size: expected a multiple of %" G_GINT64_FORMAT
@@ -126,14 +143,6 @@ static struct graph_tensor *biased(struct arch_build *build, struct graph_tensor
     return b ? block_matmul(build, w, x, b, split) : NULL;
 }
 
-static struct graph_tensor *add(struct arch_build *build, struct graph_node spec)
-{
-    if (build->error)
-        return NULL;
-    spec.layer = build->layer;
-    return graph_add(build->graph, &spec);
-}
-
 static struct graph_tensor *tower_layer(struct arch_build *build, const struct arch_tower *t,
                                         struct graph_tensor *x, struct graph_tensor *turn)
 {
@@ -143,13 +152,13 @@ static struct graph_tensor *tower_layer(struct arch_build *build, const struct a
     struct graph_tensor *q = biased(build, a, "attn_q", t->n_embd, t->n_embd, t->n_head);
     struct graph_tensor *k = biased(build, a, "attn_k", t->n_embd, t->n_embd, t->n_head);
     struct graph_tensor *v = biased(build, a, "attn_v", t->n_embd, t->n_embd, t->n_head);
-    q = add(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {q, turn}});
-    k = add(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {k, turn}});
+    q = block_add_node(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {q, turn}});
+    k = block_add_node(build, (struct graph_node){.op = GRAPH_OP_ROPE, .in = {k, turn}});
     struct graph_tensor *o =
-        add(build, (struct graph_node){.op = GRAPH_OP_ATTEND_TILE,
-                                       .in = {q, k, v},
-                                       .scale = (float)(1.0 / sqrt((double)t->d_head)),
-                                       .group = t->n_patch + 1});
+        block_add_node(build, (struct graph_node){.op = GRAPH_OP_ATTEND_TILE,
+                                                  .in = {q, k, v},
+                                                  .scale = (float)(1.0 / sqrt((double)t->d_head)),
+                                                  .group = t->n_patch + 1});
     x = block_add(build, x, biased(build, o, "attn_out", t->n_embd, t->n_embd, 0));
     g_snprintf(name, sizeof name, "v.blk.%d.ln2", build->layer);
     struct graph_tensor *f = block_layer_norm(build, x, name, t->n_embd, t->eps);
@@ -171,7 +180,8 @@ void llama4_tower(struct arch_build *build, const struct arch_tower *t)
     struct graph_tensor *table =
         block_vector(build, "v.position_embd.weight", 2, (int64_t[]){t->n_patch + 1, d});
     struct graph_tensor *x = block_matmul(build, embed, patches, NULL, 0);
-    x = add(build, (struct graph_node){.op = GRAPH_OP_TILE_ROWS, .in = {x, class_row, table}});
+    x = block_add_node(build,
+                       (struct graph_node){.op = GRAPH_OP_TILE_ROWS, .in = {x, class_row, table}});
     x = block_layer_norm(build, x, "v.pre_ln", d, t->eps);
     for (int i = 0; i < t->n_layer && !build->error; i++) {
         build->layer = i;
@@ -179,10 +189,10 @@ void llama4_tower(struct arch_build *build, const struct arch_tower *t)
     }
     build->layer = -1;
     x = block_layer_norm(build, x, "v.post_ln", d, t->eps);
-    x = add(build, (struct graph_node){.op = GRAPH_OP_SHUFFLE,
-                                       .in = {x},
-                                       .group = nawi_media_grid(&t->spec),
-                                       .factor = t->spec.shuffle});
+    x = block_add_node(build, (struct graph_node){.op = GRAPH_OP_SHUFFLE,
+                                                  .in = {x},
+                                                  .group = nawi_media_grid(&t->spec),
+                                                  .factor = t->spec.shuffle});
     int64_t first = t->n_adapter[0];
     int64_t second = t->n_adapter[1];
     struct graph_tensor *one =

@@ -44,15 +44,21 @@ static bool read_attention(const struct nawi_meta *meta, struct arch_config *c, 
            meta_get_int(meta, "llama4.rope.nope_period", 0, ARCH_MAX_LAYERS, period, error);
 }
 
-/* Layers named by an array of their numbers; NULL: none named. */
+/* Layers named by an array of their numbers; *present is false when there is none. */
 static bool read_layers(const struct nawi_meta *meta, const char *key, const struct arch_config *c,
-                        bool *named, bool *present)
+                        bool *named, bool *present, GError **error)
 {
     const struct meta_array *array = NULL;
-    *present = meta_get_array(meta, key, META_INT, &array, NULL) && array;
-    for (uint64_t i = 0; *present && i < array->n; i++) {
-        if (array->ints[i] < 0 || array->ints[i] >= c->n_layer)
+    if (!meta_get_array(meta, key, META_INT, &array, error))
+        return false;
+    *present = array != NULL;
+    for (uint64_t i = 0; array && i < array->n; i++) {
+        if (array->ints[i] < 0 || array->ints[i] >= c->n_layer) {
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
+                        "%s: %s: expected layers 0..%" G_GINT64_FORMAT ", found %" G_GINT64_FORMAT,
+                        meta_get_source(meta), key, c->n_layer - 1, array->ints[i]);
             return false;
+        }
         named[array->ints[i]] = true;
     }
     return true;
@@ -71,13 +77,9 @@ static bool config(const struct nawi_weights *weights, struct arch_config *c, GE
     bool nope[ARCH_MAX_LAYERS] = {false};
     bool moe[ARCH_MAX_LAYERS] = {false};
     bool nope_named, moe_named;
-    if (!read_layers(meta, "llama4.rope.nope_layers", c, nope, &nope_named) ||
-        !read_layers(meta, "llama4.moe_layers", c, moe, &moe_named)) {
-        g_set_error(error, NAWI_ERROR, NAWI_ERROR_FORMAT,
-                    "%s: a list of layers names one outside 0..%" G_GINT64_FORMAT,
-                    weights_get_path(weights), c->n_layer - 1);
+    if (!read_layers(meta, "llama4.rope.nope_layers", c, nope, &nope_named, error) ||
+        !read_layers(meta, "llama4.moe_layers", c, moe, &moe_named, error))
         return false;
-    }
     for (int i = 0; i < c->n_layer; i++) {
         bool global = nope_named ? nope[i] : period > 0 && (i + 1) % period == 0;
         bool experts = moe_named ? moe[i] : (i + 1) % interleave == 0;
@@ -95,6 +97,7 @@ const struct arch_family arch_llama4 = {
     .name = "llama4",
     .config = config,
     .decoder = block_decoder,
+    .has_tower = llama4_has_tower,
     .tower_config = llama4_tower_config,
     .tower = llama4_tower,
     .licence_notice = "Built with Llama",

@@ -14,19 +14,25 @@ const struct arch_family *arch_find(const struct nawi_weights *weights, GError *
     for (guint i = 0; name && i < G_N_ELEMENTS(families); i++)
         if (strcmp(families[i]->name, name) == 0)
             return families[i];
+    GString *known = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(families); i++)
+        g_string_append_printf(known, "%s%s", i ? " or " : "", families[i]->name);
     char *quoted = name ? nawi_quote(name, strlen(name)) : g_strdup("none");
     g_set_error(error, NAWI_ERROR, NAWI_ERROR_UNSUPPORTED,
-                "%s: general.architecture: expected llama or llama4, found %s",
-                weights_get_path(weights), quoted);
+                "%s: general.architecture: expected %s, found %s%s", weights_get_path(weights),
+                known->str, quoted,
+                name && strcmp(name, "clip") == 0 ? " (a vision tower: --mmproj takes it)" : "");
+    g_string_free(known, TRUE);
     g_free(quoted);
     return NULL;
 }
 
 bool arch_has_tower(const struct nawi_weights *weights, const struct arch_family **family)
 {
-    const struct nawi_meta *meta = weights_get_meta((struct nawi_weights *)weights);
-    if (!weights_find(weights, "v.patch_embd.weight") && !meta_has(meta, "clip.vision.patch_size"))
-        return false;
-    *family = &arch_llama4;
-    return true;
+    for (guint i = 0; i < G_N_ELEMENTS(families); i++)
+        if (families[i]->has_tower && families[i]->has_tower(weights)) {
+            *family = families[i];
+            return true;
+        }
+    return false;
 }

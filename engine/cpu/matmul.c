@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { CACHE_BYTES = 256 * 1024, PREPARE_VALUES = 4096 };
+enum {
+    CACHE_BYTES = 256 * 1024,  /* of activations beside a piece */
+    PREPARE_VALUES = 4096,     /* that one piece of preparing takes */
+    PIECE_PRODUCTS = 16 << 20, /* of one piece: the plain tier takes some 40 ms for them */
+};
 
 /* ── Activations ─────────────────────────────────────────────────────────────────────────────── */
 
@@ -85,8 +89,9 @@ static int64_t rows_each(const struct cpu_step *step, int64_t n_row, int64_t k, 
 {
     int64_t fair = n_row / ((int64_t)pool_get_size(step->cpu->pool) * 8);
     int64_t worth = 65536 / MAX(k * MIN(n_col, 8), 1);
-    int64_t rows = MAX(MAX(fair, worth), 8);
-    return MIN((rows + 7) & ~(int64_t)7, 128);
+    int64_t most = MAX(PIECE_PRODUCTS / MAX(k * n_col, 1), 8);
+    int64_t rows = MIN(MAX(MAX(fair, worth), 8), MIN(most, 128));
+    return (rows + 7) & ~(int64_t)7;
 }
 
 void cpu_run_matmul(struct cpu_step *step)
@@ -110,7 +115,7 @@ void cpu_run_matmul(struct cpu_step *step)
         .y_row_len = w->ne[0],
     };
     job.cols_each = columns_each(job.whole.x_row_bytes, job.whole.n_col);
-    job.rows_each = rows_each(step, job.whole.n_row, k, job.whole.n_col);
+    job.rows_each = rows_each(step, job.whole.n_row, k, job.cols_each);
     job.n_row_piece = (job.whole.n_row + job.rows_each - 1) / job.rows_each;
     int64_t n_col_piece = (job.whole.n_col + job.cols_each - 1) / job.cols_each;
     pool_run(step->cpu->pool, job.n_row_piece * n_col_piece, dense_piece, &job, step->cancel);
@@ -128,9 +133,10 @@ struct moe_job {
 static const char *expert_data(const struct cpu_step *step, const struct graph_tensor *w,
                                int64_t expert)
 {
-    if (!w->parts)
+    const struct graph_place *parts = w->parts[step->program->base.device];
+    if (!parts)
         return cpu_data(step, w) + expert * w->stride_bytes[0];
-    return (const char *)cpu_buffer_get_data(w->parts[expert].buffer) + w->parts[expert].offset;
+    return (const char *)cpu_buffer_get_data(parts[expert].buffer) + parts[expert].offset;
 }
 
 static void moe_piece(void *context, int64_t chunk, int thread)
@@ -150,7 +156,7 @@ static void moe_piece(void *context, int64_t chunk, int thread)
     args.scale = args.scale ? args.scale + expert * job->whole.n_row + row : NULL;
     args.y += row;
     int64_t each = columns_each(args.x_row_bytes, n_col);
-    for (int64_t col = 0; col < n_col; col += each) {
+    for (int64_t col = 0; col < n_col && !nawi_cancel_is_asked(job->step->cancel); col += each) {
         args.n_col = MIN(each, n_col - col);
         args.x_rows = program->x_rows + first + col;
         args.y_rows = program->y_rows + first + col;
@@ -201,7 +207,8 @@ void cpu_run_moe_matmul(struct cpu_step *step)
         .y = (float *)cpu_data(step, node->out[0]),
         .y_row_len = w->ne[1],
     };
-    job.rows_each = rows_each(step, job.whole.n_row, k, MAX(n_slot / w->ne[0], 1));
+    int64_t usual = MAX(n_slot / w->ne[0], 1);
+    job.rows_each = rows_each(step, job.whole.n_row, k, columns_each(job.whole.x_row_bytes, usual));
     job.n_row_piece = (job.whole.n_row + job.rows_each - 1) / job.rows_each;
     step->cpu->counters.n_expert_matrix += n_slot;
     pool_run(step->cpu->pool, job.n_row_piece * w->ne[0], moe_piece, &job, step->cancel);

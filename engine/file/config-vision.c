@@ -1,4 +1,5 @@
 /* The tower's part of config.json, and how pictures are made ready (preprocessor_config.json). */
+#include "engine/media.h"
 #include "engine/file/config.h"
 
 #include <math.h>
@@ -101,10 +102,10 @@ static bool check_sizes(const struct nawi_json_at *at, const struct tower *t, GE
                                ", found %" G_GINT64_FORMAT,
                                t->patch_px, t->image_px);
     int64_t grid = t->image_px / t->patch_px;
-    if (grid > 512)
+    if (grid > NAWI_MEDIA_MAX_GRID)
         return nawi_json_fault(at, "image_size", error,
-                               "expected at most 512 patches a side, found %" G_GINT64_FORMAT,
-                               grid);
+                               "expected at most %d patches a side, found %" G_GINT64_FORMAT,
+                               NAWI_MEDIA_MAX_GRID, grid);
     if (grid % t->scale != 0)
         return nawi_json_fault(at, "pixel_shuffle_ratio", error,
                                "expected a part of the %" G_GINT64_FORMAT

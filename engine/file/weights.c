@@ -268,6 +268,16 @@ static float scale_at(const struct nawi_weight *scale, int64_t index)
     return value;
 }
 
+void weights_dequant_row(const struct nawi_weight *weight, int64_t row, float *out)
+{
+    dequant_row(weight, row_at(weight, row), out);
+    if (!weight->scale)
+        return;
+    const float scale = scale_at(weight->scale, row);
+    for (int64_t i = 0; i < weight->ne[weight->n_dim - 1]; i++)
+        out[i] *= scale;
+}
+
 void weights_dequant(const struct nawi_weight *weight, float *out)
 {
     if (weight->parts) {
@@ -280,13 +290,6 @@ void weights_dequant(const struct nawi_weight *weight, float *out)
     int64_t n_row = 1;
     for (int i = 0; i < weight->n_dim - 1; i++)
         n_row *= weight->ne[i];
-    for (int64_t row = 0; row < n_row; row++) {
-        float *values = out + row * k;
-        dequant_row(weight, row_at(weight, row), values);
-        if (!weight->scale)
-            continue;
-        const float scale = scale_at(weight->scale, row);
-        for (int64_t i = 0; i < k; i++)
-            values[i] *= scale;
-    }
+    for (int64_t row = 0; row < n_row; row++)
+        weights_dequant_row(weight, row, out + row * k);
 }

@@ -68,6 +68,9 @@ const char *const *weights_get_warnings(const struct nawi_weights *weights);
 char *weights_find_mmproj(const char *path);
 char *weights_explain_mmproj(const char *path);
 
+/* Dequantises one row, counted over all outer dimensions, of a tensor without parts. */
+void weights_dequant_row(const struct nawi_weight *weight, int64_t row, float *out);
+
 /* Dequantises one whole tensor of the container to out [product of ne], dense, following strides
  * and scale. */
 void weights_dequant(const struct nawi_weight *weight, float *out);

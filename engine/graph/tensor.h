@@ -50,8 +50,8 @@ struct graph_tensor {
     int64_t stride_bytes[GRAPH_MAX_DIMS]; /* outermost first; innermost: one block */
     struct graph_place place[GRAPH_MAX_DEVICES];
     const struct graph_tensor *scale; /* of a weight: one F32 per output row; or NULL */
-    const struct graph_place
-        *parts;   /* of experts that are tensors of their own: [ne[0]], device 0; or NULL */
+    /* Of experts that are tensors of their own, on each device: [ne[0]]; NULL: none. */
+    const struct graph_place *parts[GRAPH_MAX_DEVICES];
     int producer; /* node that makes it; -1: none */
 };
 

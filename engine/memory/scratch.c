@@ -13,16 +13,25 @@ static gint by_size(gconstpointer a, gconstpointer b)
     return x->first != y->first ? (x->first < y->first ? -1 : 1) : (x < y ? -1 : 1);
 }
 
-static gint by_offset(gconstpointer a, gconstpointer b)
-{
-    const struct scratch_item *x = *(struct scratch_item *const *)a;
-    const struct scratch_item *y = *(struct scratch_item *const *)b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 static bool lives_with(const struct scratch_item *a, const struct scratch_item *b)
 {
     return a->first <= b->last && b->first <= a->last;
+}
+
+/* Where an item of this offset belongs in placed: the first index with a larger one. */
+static guint find_place(const GPtrArray *placed, uint64_t offset)
+{
+    guint low = 0;
+    guint high = placed->len;
+    while (low < high) {
+        guint middle = (low + high) / 2;
+        const struct scratch_item *item = g_ptr_array_index(placed, middle);
+        if (item->offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 uint64_t scratch_plan(struct scratch_item *items, int n, uint64_t align)
@@ -49,8 +58,7 @@ uint64_t scratch_plan(struct scratch_item *items, int n, uint64_t align)
         }
         item->offset = at;
         total = MAX(total, at + item->n_bytes);
-        g_ptr_array_add(placed, item);
-        g_ptr_array_sort(placed, by_offset);
+        g_ptr_array_insert(placed, (gint)find_place(placed, item->offset), item);
     }
     g_ptr_array_unref(order);
     g_ptr_array_unref(placed);
