@@ -16,9 +16,21 @@ static void *load(const char *relative, const char *dtype, int64_t *n)
     return data;
 }
 
-static struct golden_case *load_case(const json_t *object)
+static void free_case(gpointer data)
+{
+    struct golden_case *c = data;
+    g_free((void *)c->tokens);
+    g_free((void *)c->pictures);
+    g_free((void *)c->logits);
+    g_free((void *)c->routes);
+    json_decref(c->origin);
+    g_free(c);
+}
+
+static struct golden_case *load_case(json_t *object)
 {
     struct golden_case *c = g_new0(struct golden_case, 1);
+    c->origin = json_incref(object);
     int64_t n;
     c->name = json_string_value(json_object_get(object, "name"));
     c->gguf = json_string_value(json_array_get(json_object_get(object, "gguf"), 0));
@@ -48,11 +60,12 @@ GPtrArray *golden_load_cases(void)
     json_t *root = json_load_file(path, 0, &fault);
     if (!root)
         g_error("%s: %s", path, fault.text);
-    GPtrArray *cases = g_ptr_array_new();
+    GPtrArray *cases = g_ptr_array_new_with_free_func(free_case);
     size_t i;
     json_t *object;
     json_array_foreach(json_object_get(root, "cases"), i, object)
         g_ptr_array_add(cases, load_case(object));
+    json_decref(root);
     g_free(path);
     return cases;
 }

@@ -194,6 +194,13 @@ static void test_subject(const void *data)
     g_free(mmproj);
 }
 
+static void free_subject(gpointer data)
+{
+    struct subject *s = data;
+    g_ptr_array_unref(s->cases);
+    g_free(s);
+}
+
 static bool has_float_weights(const char *source)
 {
     static const char *const names[] = {"F32", "F16", "BF16"};
@@ -230,11 +237,14 @@ int main(int argc, char **argv)
 {
     harness_init(&argc, &argv);
     GPtrArray *cases = golden_load_cases();
-    GPtrArray *subjects = g_ptr_array_new();
+    GPtrArray *subjects = g_ptr_array_new_with_free_func(free_subject);
     for (guint i = 0; i < cases->len; i++) {
         const struct golden_case *c = g_ptr_array_index(cases, i);
         add_subjects(subjects, c, c->gguf);
         add_subjects(subjects, c, c->hf);
     }
-    return harness_main();
+    int status = harness_main();
+    g_ptr_array_unref(subjects);
+    g_ptr_array_unref(cases);
+    return status;
 }
