@@ -56,10 +56,13 @@ struct nawi_model_info {
     bool has_vision;
 };
 
-/* Opens, checks and plans; weights stay in the mapped files. NULL on error. */
+/* Opens, checks and plans; weights stay in the mapped files. Any thread; nothing of params is kept.
+ * NULL on error: IO, FORMAT (the file is wrong), UNSUPPORTED (we are), MEMORY, CANCELLED, INPUT
+ * (params; an override that no part of the program reads). */
 struct nawi_model *nawi_model_open(const struct nawi_model_params *params,
                                    const nawi_cancel *cancel, GError **error);
-void nawi_model_close(struct nawi_model *model); /* after its sessions */
+/* After its sessions; nobody else may use the model any more. NULL is fine. */
+void nawi_model_close(struct nawi_model *model);
 
 /* Borrowed from the model. Any thread. */
 const struct nawi_model_info *nawi_model_get_info(const struct nawi_model *model);
@@ -82,7 +85,8 @@ struct nawi_model *nawi_model_open_tower(const struct nawi_model_params *params,
 /* ── Pictures ────────────────────────────────────────────────────────────────────────────────── */
 
 /* The rows that stand at a picture's <|patch|> tokens: [n_row, n_embd] float, immutable, counted
- * references. */
+ * references: any thread. nawi_model_see() may be called from several threads (they take turns);
+ * progress comes as stage "see", in tiles. INPUT when media does not fit the tower. */
 struct nawi_embedding *nawi_model_see(struct nawi_model *model, const struct nawi_media *media,
                                       nawi_progress_fn progress, void *user,
                                       const nawi_cancel *cancel, GError **error);
@@ -121,7 +125,8 @@ bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *p
                        nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
                        GError **error);
 
-/* One more token (not a picture's). Fails with INPUT when the context is full. */
+/* One more token; a <|patch|> token is then its own embedding, not a picture's row. Fails with
+ * INPUT when the context is full. */
 bool nawi_session_add(struct nawi_session *session, int32_t token, const nawi_cancel *cancel,
                       GError **error);
 
@@ -156,7 +161,9 @@ struct nawi_row {
 };
 
 /* Evaluates rows of one or several sessions of the same model, in order, together (split to the
- * model's n_batch). logits [number of rows that want them, n_vocab]; routes [n_moe_layer, n_row,
- * n_expert_used] or NULL. */
+ * model's n_batch). logits [number of rows that want them, n_vocab], NULL when none does; routes
+ * [n_moe_layer, n_row, n_expert_used] or NULL. INPUT, with nothing evaluated, when a context has no
+ * room for all its rows or a row does not fit. After another error (CANCELLED, MEMORY) each
+ * timeline has got the rows of the batches that were done. The sessions' owner thread. */
 bool nawi_model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
                          float *logits, int32_t *routes, const nawi_cancel *cancel, GError **error);

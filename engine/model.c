@@ -65,6 +65,30 @@ static bool apply_overrides(struct nawi_weights *weights, const char *const *ove
     return true;
 }
 
+/* An override that nothing has looked at is a slip of the pen. */
+static bool check_overrides(const struct nawi_model *model, const char *const *overrides,
+                            GError **error)
+{
+    for (int i = 0; overrides && overrides[i]; i++) {
+        const char *end = strchr(overrides[i], '=');
+        char *key = g_strndup(overrides[i], (gsize)(end - overrides[i]));
+        const struct nawi_weights *weights =
+            g_str_has_prefix(key, "clip.") ? model->tower_weights : model->weights;
+        bool was_read =
+            weights && meta_was_read(weights_get_meta((struct nawi_weights *)weights), key);
+        if (!was_read) {
+            char *quoted = nawi_quote(key, strlen(key));
+            g_set_error(error, NAWI_ERROR, NAWI_ERROR_INPUT,
+                        "%s: set to a value, but nothing reads it in %s", quoted, model->info.path);
+            g_free(quoted);
+        }
+        g_free(key);
+        if (!was_read)
+            return false;
+    }
+    return true;
+}
+
 /* The tower: in a file that was named, in the model's own files, or in an mmproj beside them. */
 static bool find_tower(struct nawi_model *model, const struct nawi_model_params *params,
                        GError **error)
@@ -279,7 +303,8 @@ static bool open_all(struct nawi_model *model, const struct nawi_model_params *p
            open_text(model, error) && find_tower(model, params, error) &&
            check_tower_fits(model, error) && !nawi_cancel_check(cancel, error) &&
            open_backend(model, params, error) && model_open_decoder(model, error) &&
-           (!model->tower_weights || model_open_eyes(model, error));
+           (!model->tower_weights || model_open_eyes(model, error)) &&
+           check_overrides(model, params->overrides, error);
 }
 
 struct nawi_model *nawi_model_open(const struct nawi_model_params *params,

@@ -518,7 +518,7 @@ bool config_parse(const char *file, const json_t *root, struct nawi_meta *meta,
 {
     *facts = (struct config_facts){0};
     struct nawi_json_at top, text, vision = {0};
-    enum class kind;
+    enum class kind = CLASS_LLAMA;
     int64_t width = 0;
     if (!nawi_json_root(file, root, &top, error) || !parse_class(&top, &kind, error) ||
         !parse_quantisation(&top, facts, error))

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct entry {
@@ -17,6 +18,7 @@ struct entry {
     char *text;     /* STRING, terminated */
     size_t n_bytes; /* of text */
     struct meta_array array;
+    atomic_bool was_read; /* by a getter */
 };
 
 struct kept {
@@ -327,10 +329,25 @@ bool meta_has(const struct nawi_meta *meta, const char *key)
     return g_hash_table_contains(meta->by_key, key);
 }
 
+bool meta_was_read(const struct nawi_meta *meta, const char *key)
+{
+    struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    return entry && atomic_load(&entry->was_read);
+}
+
+/* What a getter looks at; NULL: absent. */
+static const struct entry *read_entry(const struct nawi_meta *meta, const char *key)
+{
+    struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    if (entry)
+        atomic_store(&entry->was_read, true);
+    return entry;
+}
+
 bool meta_get_int(const struct nawi_meta *meta, const char *key, int64_t least, int64_t most,
                   int64_t *value, GError **error)
 {
-    const struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    const struct entry *entry = read_entry(meta, key);
     if (!entry)
         return true;
     if (entry->type == META_INT && entry->number >= least && entry->number <= most) {
@@ -361,7 +378,7 @@ bool meta_need_int(const struct nawi_meta *meta, const char *key, int64_t least,
 bool meta_get_float(const struct nawi_meta *meta, const char *key, double least, double most,
                     double *value, GError **error)
 {
-    const struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    const struct entry *entry = read_entry(meta, key);
     if (!entry)
         return true;
     const double found = entry->type == META_INT ? (double)entry->number : entry->real;
@@ -381,7 +398,7 @@ bool meta_get_float(const struct nawi_meta *meta, const char *key, double least,
 
 bool meta_get_bool(const struct nawi_meta *meta, const char *key, bool *value, GError **error)
 {
-    const struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    const struct entry *entry = read_entry(meta, key);
     if (!entry)
         return true;
     if (entry->type != META_BOOL)
@@ -393,7 +410,7 @@ bool meta_get_bool(const struct nawi_meta *meta, const char *key, bool *value, G
 bool meta_get_string(const struct nawi_meta *meta, const char *key, const char **value,
                      GError **error)
 {
-    const struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    const struct entry *entry = read_entry(meta, key);
     if (!entry)
         return true;
     if (entry->type != META_STRING)
@@ -407,7 +424,7 @@ bool meta_get_string(const struct nawi_meta *meta, const char *key, const char *
 bool meta_get_array(const struct nawi_meta *meta, const char *key, enum meta_type type,
                     const struct meta_array **array, GError **error)
 {
-    const struct entry *entry = g_hash_table_lookup(meta->by_key, key);
+    const struct entry *entry = read_entry(meta, key);
     *array = NULL;
     if (!entry)
         return true;

@@ -50,6 +50,8 @@ void meta_remove(struct nawi_meta *meta, const char *key);
 bool meta_set_text(struct nawi_meta *meta, const char *assignment, GError **error);
 
 bool meta_has(const struct nawi_meta *meta, const char *key);
+/* True when a getter has looked at this value since it was set. */
+bool meta_was_read(const struct nawi_meta *meta, const char *key);
 
 /* Scalars. Absent: *value keeps what it held and the result is true, so set the default first; with
  * the _need_ forms absence is an error. A value of the wrong type or outside [least, most] (NaN
