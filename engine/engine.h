@@ -140,9 +140,8 @@ const int32_t *nawi_session_get_tokens(const struct nawi_session *session);
 
 struct nawi_session_stats {
     int64_t n_evaluated, n_reused; /* rows, since creation */
-    int64_t n_expert_multiplied; /* expert matrices triples (gate, up, down) used, summed over rows
-                                    and layers */
-    int64_t kv_bytes_local, kv_bytes_global; /* planned for this session */
+    int64_t n_expert_multiplied;   /* triples of gate, up and down, over all rows and layers */
+    int64_t kv_bytes_local, kv_bytes_global; /* planned for the session */
     int64_t kv_bytes_used;                   /* of both, touched so far */
     int64_t scratch_bytes;
 };

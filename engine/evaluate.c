@@ -390,26 +390,26 @@ static bool evaluate_some(struct nawi_model *model, const struct nawi_row *rows,
 }
 
 bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
-                    float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
-                    const nawi_cancel *cancel, GError **error)
+                    const struct model_results *results, const nawi_cancel *cancel, GError **error)
 {
     GArray *visitors = list_visitors(rows, n_row);
     bool fine = check_context(visitors, error);
+    float *logits = results->logits;
     g_array_unref(visitors);
     for (int64_t first = 0, n = 0; fine && first < n_row; first += n) {
         int64_t n_out = 0;
         n = count_rows(model, rows + first, n_row - first);
-        if (progress)
-            progress("prompt", first, n_row, user);
+        if (results->progress)
+            results->progress("prompt", first, n_row, results->user);
         if (!model_enter(model, cancel, error))
             return false;
         fine = evaluate_some(model, rows + first, n, logits, &n_out, cancel, error) &&
-               (!routes || get_routes(model, n, routes, first, n_row, error));
+               (!results->routes || get_routes(model, n, results->routes, first, n_row, error));
         model_leave(model);
         if (logits)
             logits += n_out * model->config.n_vocab;
     }
-    if (fine && progress)
-        progress("prompt", n_row, n_row, user);
+    if (fine && results->progress)
+        results->progress("prompt", n_row, n_row, results->user);
     return fine;
 }

@@ -112,10 +112,17 @@ bool model_open_eyes(struct nawi_model *model, GError **error);
 /* evaluate.c */
 bool model_open_decoder(struct nawi_model *model, GError **error);
 void model_close_decoder(struct nawi_model *model);
+/* What an evaluation gives and tells; members may be NULL. As for nawi_model_evaluate(). */
+struct model_results {
+    float *logits;
+    int32_t *routes;
+    nawi_progress_fn progress;
+    void *user;
+};
+
 /* As nawi_model_evaluate(), rows checked. */
 bool model_evaluate(struct nawi_model *model, const struct nawi_row *rows, int64_t n_row,
-                    float *logits, int32_t *routes, nawi_progress_fn progress, void *user,
-                    const nawi_cancel *cancel, GError **error);
+                    const struct model_results *results, const nawi_cancel *cancel, GError **error);
 
 /* session.c, with the model held: shortens a timeline to what can stay when length places are
  * wanted; returns the new length. */

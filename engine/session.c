@@ -160,7 +160,7 @@ static bool check_rows(const struct nawi_model *model, const struct nawi_row *ro
 }
 
 static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64_t n,
-                      nawi_progress_fn progress, void *user, const nawi_cancel *cancel,
+                      const struct model_results *results, const nawi_cancel *cancel,
                       GError **error)
 {
     int64_t same = 0;
@@ -177,8 +177,7 @@ static bool sync_rows(struct nawi_session *session, struct nawi_row *rows, int64
     model_leave(session->model);
     session->stats.n_reused += kept;
     rows[n - 1].wants_logits = true;
-    return model_evaluate(session->model, rows + kept, n - kept, session->logits, NULL, progress,
-                          user, cancel, error);
+    return model_evaluate(session->model, rows + kept, n - kept, results, cancel, error);
 }
 
 bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *prompt,
@@ -203,7 +202,8 @@ bool nawi_session_sync(struct nawi_session *session, const struct nawi_prompt *p
         return false;
     }
     bool fine = list_rows(session, prompt, rows, error) && check_rows(model, rows, n, error);
-    fine = fine && sync_rows(session, rows, n, progress, user, cancel, error);
+    const struct model_results results = {session->logits, NULL, progress, user};
+    fine = fine && sync_rows(session, rows, n, &results, cancel, error);
     g_free(rows);
     return fine;
 }
@@ -220,7 +220,8 @@ bool nawi_model_evaluate(struct nawi_model *model, const struct nawi_row *rows, 
 {
     if (!check_rows(model, rows, n_row, error))
         return false;
-    bool fine = model_evaluate(model, rows, n_row, logits, routes, NULL, NULL, cancel, error);
+    const struct model_results results = {logits, routes, NULL, NULL};
+    bool fine = model_evaluate(model, rows, n_row, &results, cancel, error);
     for (int64_t i = 0; i < n_row; i++) /* logits went to the caller, but for nawi_session_add() */
         if (logits != rows[i].session->logits)
             rows[i].session->has_logits = false;
