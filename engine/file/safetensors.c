@@ -132,8 +132,8 @@ static bool read_tensor(const char *file, const char *name, const json_t *info, 
         g_autofree char *found = nawi_json_describe(info);
         return fault(file, name, error, "expected an object, found %s", found);
     }
-    unsigned bits;
-    uint64_t n_bytes;
+    unsigned bits = 0;
+    uint64_t n_bytes = 0;
     if (!read_type(file, name, json_object_get(info, "dtype"), t, &bits, error) ||
         !read_shape(file, name, json_object_get(info, "shape"), bits, t, &n_bytes, error) ||
         !read_offsets(file, name, json_object_get(info, "data_offsets"), data_bytes, t, error))

@@ -22,8 +22,11 @@ static void use_getters(const json_t *root)
         bool truth = false;
         const char *text = NULL;
         const json_t *array = NULL;
-        g_autofree char *described = nawi_json_describe(value);
+        char *described = nawi_json_describe(value);
         GError *error = NULL;
+        if (!g_utf8_validate(described, -1, NULL))
+            abort();
+        g_free(described);
         if (!nawi_json_get_int(&at, key, -10, 10, &number, &error) && !error)
             abort();
         if (number < -10 || number > 10)
