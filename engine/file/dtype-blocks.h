@@ -25,7 +25,7 @@ struct block_iq2_s { uint8_t d[2], qs[32], signs[32], qh[8], scales[8]; };
 struct block_iq3_xxs { uint8_t d[2], qs[64], tail[32]; }; /* tail: 8 x u32 signs and scale */
 struct block_iq3_s { uint8_t d[2], qs[64], qh[8], signs[32], scales[4]; };
 struct block_iq1_s { uint8_t d[2], qs[32], qh[16]; }; /* qh: 8 x u16 */
-struct block_iq1_m { uint8_t qs[32], qh[16], scales[8]; }; /* scales: 4 x u16, d in their top nibbles */
+struct block_iq1_m { uint8_t qs[32], qh[16], scales[8]; }; /* scales: 4 x u16, d in top nibbles */
 struct block_iq4_nl { uint8_t d[2], qs[16]; };
 struct block_iq4_xs { uint8_t d[2], scales_h[2], scales_l[4], qs[128]; };
 struct block_tq1_0 { uint8_t qs[48], qh[4], d[2]; };

@@ -1,7 +1,8 @@
 /* The grids of the IQ types: chosen points of a lattice that no rule generates.
  *
- * Eight (IQ1, IQ2) or four (IQ3) values to an entry, packed into 16 bits, the first value lowest: two bits a value for
- * IQ1 and IQ2, four bits for IQ3. What a code stands for is said in dtype-grids.h.
+ * Eight (IQ1, IQ2) or four (IQ3) values to an entry, packed into 16 bits, the first value lowest:
+ * two bits a value for IQ1 and IQ2, four bits for IQ3. What a code stands for is said in
+ * dtype-grids.h.
  *
  * The numbers are those of the Python package gguf 0.19.0 (quants.py), which carries this notice:
  *

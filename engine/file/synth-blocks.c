@@ -58,8 +58,8 @@ static void put_half(uint8_t at[2], uint16_t half)
     at[1] = (uint8_t)(half >> 8);
 }
 
-/* Scales of eight groups, each 16..31 and with an equal minimum, packed as in Q4_K and Q5_K: six bits
- * for groups 0 to 3, and for the others four bits apart from the two that stand above those. */
+/* Scales of eight groups, each 16..31 and with an equal minimum, packed as in Q4_K and Q5_K: six
+ * bits for groups 0 to 3, for the others four bits apart from the two that stand above those. */
 static void set_pairs(uint8_t scales[12])
 {
     for (int j = 0; j < 4; j++) {

@@ -1,7 +1,7 @@
 /* THE list of operations. A backend runs these and nothing else; ref.c is their truth.
  *
- * Row: name, inputs at least, inputs at most, outputs. Shapes, outermost first; n is a run-time count
- * of rows:
+ * Row: name, inputs at least, inputs at most, outputs. Shapes, outermost first; n is a run-time
+ * count of rows:
  *
  *  EMBED       table [v, d], ids i32 [n], given f32 [n, d] → [n, d]: row ids[r] of table, or, where
  *              ids[r] < 0, row -1 - ids[r] of given
@@ -15,20 +15,20 @@
  *              else (2j, 2j + 1)
  *  SCALE_ROWS  x [n, …], s f32 [n] → x * s[r]
  *  KV_STORE    k, v [n, h, d], keys, values [cells, h, d], cells i32 [n]: writes states
- *  ATTEND      q [n, hq, d], keys, values, pages i32 [any], spans i32 [n, 4] = (table, n_page, first,
- *              last) → [n, hq, d]: positions p = first .. last - 1, in cells
- *              pages[table + (p / P) % n_page] * P + p % P, P = GRAPH_PAGE_TOK; query head i uses key
- *              head i / (hq / h); scale
+ *  ATTEND      q [n, hq, d], keys, values, pages i32 [any], spans i32 [n, 4] = (table, n_page,
+ *              first, last) → [n, hq, d]: positions p = first .. last - 1, in cells
+ *              pages[table + (p / P) % n_page] * P + p % P, P = GRAPH_PAGE_TOK; query head i uses
+ *              key head i / (hq / h); scale
  *  ATTEND_TILE q, k, v [n, h, d] → as q: every `group` rows see each other; scale
  *  ADD         a, b → a + b
  *  SWIGLU      gate, up [n, …, m] (, gates [n, t]) → silu(s gate) (s up), s = gates[r, j] or 1
  *  GELU        x → x/2 (1 + erf(x / sqrt 2))
- *  ROUTE       logits [n, e] → ids i32 [n, t], gates f32 [n, t]: the t largest by falling logit, and
- *              their sigmoids
+ *  ROUTE       logits [n, e] → ids i32 [n, t], gates f32 [n, t]: the t largest by falling logit,
+ *              and their sigmoids
  *  JOIN        parts [n, t, m] (, base [n, m]) → base + sum over t
  *  PICK_ROWS   x [n, d], rows i32 [o] → [o, d]
- *  TILE_ROWS   x [n p, d], class [d], table [p + 1, d] → [n (p + 1), d]: after each tile's p rows the
- *              class row; plus the table
+ *  TILE_ROWS   x [n p, d], class [d], table [p + 1, d] → [n (p + 1), d]: after each tile's p rows
+ *              the class row; plus the table
  *  SHUFFLE     x [n (g g + 1), d] → [n g g / (f f), f f d]: class row dropped, f x f patches of the
  *              g x g grid joined, row-major, channel (dy f + dx) d + c */
 #pragma once

@@ -1,5 +1,5 @@
-/* Any JSON as tokenizer.json beside itself as tokenizer_config.json: what is let through has as many
- * tokens as types, none of them empty, and merges of two parts. */
+/* Any JSON as tokenizer.json beside itself as tokenizer_config.json: what is let through has as
+ * many tokens as types, none of them empty, and merges of two parts. */
 #include "engine/file/hf-tokenizer.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Cria says what it said when its answers were listed: through the job interface, greedy, without a
- * system prompt, the picture first. Where two words were nearly equally likely (lead < 0.05) another
- * rounding may choose the other one; those answers are not judged. */
+ * system prompt, the picture first. Where two words were nearly equally likely (lead < 0.05)
+ * another rounding may choose the other one; those answers are not judged. */
 #include "app/core/job.h"
 #include "tests/harness.h"
 #include "vision/vision.h"

@@ -1,5 +1,5 @@
-/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, SmolLM2's, and
- * Meta's own, which is not ours to ship. */
+/* Token ids against the originals: the 512-word vocabulary of the small models, Cria's, SmolLM2's,
+ * and Meta's own, which is not ours to ship. */
 #include "engine/text/chat.h"
 #include "engine/text/conversation.h"
 #include "tests/harness.h"

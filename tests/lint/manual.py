@@ -38,7 +38,9 @@ def look(tree):
     problems = [f"{PAGE}:1: no section for `nawi {name}`" for name in commands - sections]
     problems += [f"{PAGE}:1: tells of `nawi {name}`, which is none" for name in sections - commands]
     problems += [f"{PAGE}:1: does not tell of --{option}" for option in in_program - in_page]
-    problems += [f"{PAGE}:1: tells of --{option}, which is none" for option in in_page - in_program - FREE]
+    problems += [
+        f"{PAGE}:1: tells of --{option}, which is none" for option in in_page - in_program - FREE
+    ]
     return sorted(problems)
 
 

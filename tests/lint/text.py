@@ -5,7 +5,7 @@ import unicodedata
 
 import lint
 
-MOST_COLUMNS = 120
+MOST_COLUMNS = 100
 LONG_LINES = (".md", ".po", ".1", ".css", "LICENSE")
 # Marks of direction and zero width stand in words of some languages; in code they are escaped.
 INVISIBLE = ("Cf", "Cc", "Zl", "Zp", "Co", "Cn")

@@ -1,4 +1,4 @@
-/* Composition on white, for every byte and every alpha; depths, inks and associated alpha; tones. */
+/* Composition on white, for every byte and alpha; depths, inks and associated alpha; tones. */
 #include "tests/harness.h"
 #include "vision/flatten.h"
 
@@ -104,7 +104,7 @@ static void test_floats(void)
     g_free(tone);
 }
 
-/* sRGB's own numbers and near ones need no tone, senseless ones get none; gamma 1 is linear light. */
+/* sRGB's own numbers and near ones need no tone, senseless ones get none; gamma 1 is linear. */
 static void test_gamma(void)
 {
     static const double none[8] = {0};

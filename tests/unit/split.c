@@ -89,7 +89,8 @@ static bool count_piece(const char *piece, size_t n_bytes, void *user, GError **
     return true;
 }
 
-/* One unit, repeated to a quarter of a megabyte: pieces that no stack and no step limit may cut short. */
+/* One unit, repeated to a quarter of a megabyte: pieces that no stack and no step limit may cut
+ * short. */
 static void test_long(void)
 {
     static const char *const units[] = {"\xCC\x81",     "a", "A", " ",        "\n", "Aa",
