@@ -72,11 +72,20 @@ static struct spm_pair pop_pair(struct spm_scratch *scratch)
     return top;
 }
 
+/* Characters of valid UTF-8; NUL is one of them. */
+static size_t count_characters(const char *text, size_t n_bytes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_bytes; i++)
+        n += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return n;
+}
+
 /* One symbol a character; returns how many, or 0 without memory. */
 static size_t fill_symbols(const char *text, size_t n_bytes, struct spm_scratch *scratch,
                            GError **error)
 {
-    size_t n = (size_t)g_utf8_strlen(text, (gssize)n_bytes);
+    size_t n = count_characters(text, n_bytes);
     if (n > scratch->n_symbol) {
         size_t wanted = MAX(n, 256);
         spm_scratch_finish(scratch);

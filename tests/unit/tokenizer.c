@@ -347,6 +347,9 @@ static void test_spm(void)
     char *found = vocabulary_encode(tokenizer, "<s>a</s>", 8, NAWI_ENCODE_SPECIALS);
     g_assert_cmpstr(found, ==, "1 7 2");
     g_free(found);
+    found = vocabulary_encode(tokenizer, "a\0b", 3, NAWI_ENCODE_TEXT); /* NUL ends no text */
+    g_assert_cmpstr(found, ==, "7 0 5");
+    g_free(found);
     nawi_tokenizer_destroy(tokenizer);
     tokenizer = make_spm(false, NAWI_TOKEN_NONE, &error);
     g_assert_no_error(error);
