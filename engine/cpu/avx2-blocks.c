@@ -142,36 +142,52 @@ AVX2_INLINE void unpack_mxfp4(const char *const *src, struct panel *panel)
 
 /* ── Multiplying ─────────────────────────────────────────────────────────────────────────────── */
 
-AVX2_INLINE void dot(int n_row, int n_col, const struct panel *panels, int64_t step,
-                     const char *const *x, enum kind kind, __m256 acc[TILE_ROWS][TILE_COLS])
+/* sum[r][c] plus the 16-bit sums, pair by pair. */
+AVX2_INLINE void add_pairs(int n_row, int n_col, __m256i part[TILE_ROWS][TILE_COLS],
+                           __m256i sum[TILE_ROWS][TILE_COLS])
 {
     const __m256i one = _mm256_set1_epi16(1);
+    for (int r = 0; r < n_row; r++)
+        for (int c = 0; c < n_col; c++)
+            sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(part[r][c], one));
+}
+
+/* Runs 0, whose products are there, to 7. */
+AVX2_INLINE void add_signed(int n_row, int n_col, const struct panel *const *panels,
+                            const char *const *x, __m256i part[TILE_ROWS][TILE_COLS],
+                            __m256i sum[TILE_ROWS][TILE_COLS])
+{
+    add_pairs(n_row, n_col, part, sum);
+    for (int t = 1; t < 8; t++) {
+        tile_start(n_row, n_col, panels, x, t, true, part);
+        add_pairs(n_row, n_col, part, sum);
+    }
+}
+
+AVX2_INLINE void dot(int n_row, int n_col, const struct panel *const *panels, const char *const *x,
+                     enum kind kind, __m256 acc[TILE_ROWS][TILE_COLS])
+{
     __m256i part[TILE_ROWS][TILE_COLS];
     __m256i sum[TILE_ROWS][TILE_COLS];
     for (int r = 0; r < n_row; r++)
         for (int c = 0; c < n_col; c++)
             sum[r][c] = _mm256_setzero_si256();
-    for (int t = 0; t < 8; t++) {
-        __m256i value[TILE_COLS];
-        bool is_start = t == 0 || (kind == KIND_FIVE && t == 4) || kind == KIND_SIGNED;
-        bool is_end = t == 7 || (kind == KIND_FIVE && t == 3) || kind == KIND_SIGNED;
-        for (int c = 0; c < n_col; c++)
-            value[c] = avx2_load(((const struct kernel_q8 *)x[c])->qs + 32 * t);
-        for (int r = 0; r < n_row; r++) {
-            __m256i q = panels[r * step].q[t];
-            for (int c = 0; c < n_col; c++) {
-                __m256i product =
-                    kind == KIND_SIGNED
-                        ? _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(value[c], q))
-                        : _mm256_maddubs_epi16(q, value[c]);
-                part[r][c] = is_start ? product : _mm256_add_epi16(part[r][c], product);
-                if (is_end)
-                    sum[r][c] = _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(part[r][c], one));
-            }
+    tile_start(n_row, n_col, panels, x, 0, kind == KIND_SIGNED, part);
+    if (kind == KIND_SIGNED) {
+        add_signed(n_row, n_col, panels, x, part, sum);
+    } else {
+        tile_add_three(n_row, n_col, panels, x, 1, part);
+        if (kind == KIND_FIVE) {
+            add_pairs(n_row, n_col, part, sum);
+            tile_start(n_row, n_col, panels, x, 4, false, part);
+        } else {
+            tile_add(n_row, n_col, panels, x, 4, part);
         }
+        tile_add_three(n_row, n_col, panels, x, 5, part);
+        add_pairs(n_row, n_col, part, sum);
     }
     for (int r = 0; r < n_row; r++) {
-        const struct panel *panel = panels + r * step;
+        const struct panel *panel = panels[r];
         for (int c = 0; c < n_col; c++) {
             const struct kernel_q8 *group = (const struct kernel_q8 *)x[c];
             acc[r][c] =
@@ -213,10 +229,10 @@ AVX2_INLINE void place(const char *at, int64_t n_block, int64_t bytes, const cha
             place(row + 8 * group * bytes, n_block - 8 * group, bytes, src);                       \
         unpack_##name(src, panel);                                                                 \
     }                                                                                              \
-    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *panels, int64_t step,    \
+    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *const *panels,           \
                                 const char *const *x, __m256 acc[TILE_ROWS][TILE_COLS])            \
     {                                                                                              \
-        dot(n_row, n_col, panels, step, x, kind, acc);                                             \
+        dot(n_row, n_col, panels, x, kind, acc);                                                   \
     }                                                                                              \
     static void multiply_##name(const struct kernel_matmul *args)                                  \
     {                                                                                              \

@@ -53,49 +53,52 @@ AVX2_INLINE void k_turn_runs(const __m256i runs[8], struct panel *panel)
 
 /* ── Multiplying ─────────────────────────────────────────────────────────────────────────────── */
 
-/* Adds to sum[r][c] the products of four runs of 32 bytes, first .. first + 3, times their
- * scales. */
-AVX2_INLINE void k_add_runs(int n_row, int n_col, const struct panel *panels, int64_t step,
-                            const char *const *x, int first, enum k_kind kind,
+/* sum[r][c] becomes what it was plus the 16-bit sums times the scales of runs 0..3 or 4..7. */
+AVX2_INLINE void k_add_scaled(int n_row, int n_col, const struct panel *const *panels, int half,
+                              __m256i part[TILE_ROWS][TILE_COLS], __m256i sum[TILE_ROWS][TILE_COLS])
+{
+    for (int r = 0; r < n_row; r++)
+        for (int c = 0; c < n_col; c++)
+            sum[r][c] =
+                _mm256_add_epi32(sum[r][c], _mm256_madd_epi16(part[r][c], panels[r]->scales[half]));
+}
+
+/* The four runs from t on. */
+AVX2_INLINE void k_add_runs(int n_row, int n_col, const struct panel *const *panels,
+                            const char *const *x, int t, enum k_kind kind,
                             __m256i sum[TILE_ROWS][TILE_COLS])
 {
     __m256i part[TILE_ROWS][TILE_COLS];
-    for (int t = first; t < first + 4; t++) {
-        __m256i value[TILE_COLS];
-        bool is_start =
-            t == first || (kind == K_KIND_SIX && t == first + 2) || kind == K_KIND_SIGNED;
-        bool is_end =
-            t == first + 3 || (kind == K_KIND_SIX && t == first + 1) || kind == K_KIND_SIGNED;
-        for (int c = 0; c < n_col; c++)
-            value[c] = avx2_load(((const struct kernel_q8_k *)x[c])->qs + 32 * t);
-        for (int r = 0; r < n_row; r++) {
-            const struct panel *panel = panels + r * step;
-            __m256i q = panel->q[t];
-            for (int c = 0; c < n_col; c++) {
-                __m256i product =
-                    kind == K_KIND_SIGNED
-                        ? _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(value[c], q))
-                        : _mm256_maddubs_epi16(q, value[c]);
-                part[r][c] = is_start ? product : _mm256_add_epi16(part[r][c], product);
-                if (is_end)
-                    sum[r][c] = _mm256_add_epi32(
-                        sum[r][c], _mm256_madd_epi16(part[r][c], panel->scales[first / 4]));
-            }
-        }
+    tile_start(n_row, n_col, panels, x, t, kind == K_KIND_SIGNED, part);
+    if (kind == K_KIND_SIGNED) {
+        k_add_scaled(n_row, n_col, panels, t / 4, part, sum);
+        tile_start(n_row, n_col, panels, x, t + 1, true, part);
+        k_add_scaled(n_row, n_col, panels, t / 4, part, sum);
+        tile_start(n_row, n_col, panels, x, t + 2, true, part);
+        k_add_scaled(n_row, n_col, panels, t / 4, part, sum);
+        tile_start(n_row, n_col, panels, x, t + 3, true, part);
+    } else if (kind == K_KIND_SIX) {
+        tile_add(n_row, n_col, panels, x, t + 1, part);
+        k_add_scaled(n_row, n_col, panels, t / 4, part, sum);
+        tile_start(n_row, n_col, panels, x, t + 2, false, part);
+        tile_add(n_row, n_col, panels, x, t + 3, part);
+    } else {
+        tile_add_three(n_row, n_col, panels, x, t + 1, part);
     }
+    k_add_scaled(n_row, n_col, panels, t / 4, part, sum);
 }
 
-AVX2_INLINE void k_dot(int n_row, int n_col, const struct panel *panels, int64_t step,
+AVX2_INLINE void k_dot(int n_row, int n_col, const struct panel *const *panels,
                        const char *const *x, enum k_kind kind, __m256 acc[TILE_ROWS][TILE_COLS])
 {
     __m256i sum[TILE_ROWS][TILE_COLS];
     for (int r = 0; r < n_row; r++)
         for (int c = 0; c < n_col; c++)
             sum[r][c] = _mm256_setzero_si256();
-    k_add_runs(n_row, n_col, panels, step, x, 0, kind, sum);
-    k_add_runs(n_row, n_col, panels, step, x, 4, kind, sum);
+    k_add_runs(n_row, n_col, panels, x, 0, kind, sum);
+    k_add_runs(n_row, n_col, panels, x, 4, kind, sum);
     for (int r = 0; r < n_row; r++) {
-        const struct panel *panel = panels + r * step;
+        const struct panel *panel = panels[r];
         for (int c = 0; c < n_col; c++) {
             const struct kernel_q8_k *group = (const struct kernel_q8_k *)x[c];
             __m256 d = _mm256_broadcast_ss(&group->d);
@@ -123,10 +126,10 @@ AVX2_INLINE void k_dot(int n_row, int n_col, const struct panel *panels, int64_t
         (void)n_block;                                                                             \
         unpack_##name(row + group * (int64_t)sizeof(struct block_##name), panel);                  \
     }                                                                                              \
-    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *panels, int64_t step,    \
+    AVX2_INLINE void dot_##name(int n_row, int n_col, const struct panel *const *panels,           \
                                 const char *const *x, __m256 acc[TILE_ROWS][TILE_COLS])            \
     {                                                                                              \
-        k_dot(n_row, n_col, panels, step, x, kind, acc);                                           \
+        k_dot(n_row, n_col, panels, x, kind, acc);                                                 \
     }                                                                                              \
     static void multiply_##name(const struct kernel_matmul *args)                                  \
     {                                                                                              \

@@ -19,7 +19,7 @@
 
 #include <assert.h>
 
-enum { TILE_SLAB = 8, TILE_PANEL_ROWS = 8, TILE_ROWS = 2, TILE_COLS = 2 };
+enum { TILE_SLAB = 8, TILE_PANEL_ROWS = 8, TILE_ROWS = 4, TILE_COLS = 2 };
 /* How far before its use a weight is asked for. One core reads main memory a third faster so
  * than by the hardware's own guesses; 1 to 4 KiB are alike. Beyond the last row it asks for
  * nothing real. */
@@ -35,16 +35,55 @@ struct panel {
 
 /* Both forms of activations have the same size, one group of 256. */
 enum { TILE_X_BYTES = 320 };
+static_assert(offsetof(struct kernel_q8, qs) == 0 && offsetof(struct kernel_q8_k, qs) == 0, "runs");
 static_assert(sizeof(struct kernel_q8) == TILE_X_BYTES &&
                   sizeof(struct kernel_q8_k) == TILE_X_BYTES,
               "activations");
 
+/* The 16-bit products of run t: n_row panels times n_col groups of activations. */
+AVX2_INLINE void tile_start(int n_row, int n_col, const struct panel *const *panels,
+                            const char *const *x, int t, bool is_signed,
+                            __m256i part[TILE_ROWS][TILE_COLS])
+{
+    __m256i value[TILE_COLS];
+    for (int c = 0; c < n_col; c++)
+        value[c] = avx2_load(x[c] + 32 * t);
+    for (int r = 0; r < n_row; r++) {
+        __m256i q = panels[r]->q[t];
+        for (int c = 0; c < n_col; c++)
+            part[r][c] =
+                is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(value[c], q))
+                          : _mm256_maddubs_epi16(q, value[c]);
+    }
+}
+
+/* part[r][c] plus those of run t, whose bytes have no sign. */
+AVX2_INLINE void tile_add(int n_row, int n_col, const struct panel *const *panels,
+                          const char *const *x, int t, __m256i part[TILE_ROWS][TILE_COLS])
+{
+    __m256i value[TILE_COLS];
+    for (int c = 0; c < n_col; c++)
+        value[c] = avx2_load(x[c] + 32 * t);
+    for (int r = 0; r < n_row; r++) {
+        __m256i q = panels[r]->q[t];
+        for (int c = 0; c < n_col; c++)
+            part[r][c] = _mm256_add_epi16(part[r][c], _mm256_maddubs_epi16(q, value[c]));
+    }
+}
+
+AVX2_INLINE void tile_add_three(int n_row, int n_col, const struct panel *const *panels,
+                                const char *const *x, int t, __m256i part[TILE_ROWS][TILE_COLS])
+{
+    tile_add(n_row, n_col, panels, x, t, part);
+    tile_add(n_row, n_col, panels, x, t + 1, part);
+    tile_add(n_row, n_col, panels, x, t + 2, part);
+}
+
 /* Group number group of a row of n_block blocks. */
 typedef void (*panel_unpack_fn)(const char *row, int64_t group, int64_t n_block,
                                 struct panel *panel);
-/* acc[r][c] plus the products of n_row panels, each step panels after the last, and n_col groups
- * of activations. */
-typedef void (*panel_dot_fn)(int n_row, int n_col, const struct panel *panels, int64_t step,
+/* acc[r][c] plus the products of n_row panels and n_col groups of activations. */
+typedef void (*panel_dot_fn)(int n_row, int n_col, const struct panel *const *panels,
                              const char *const *x, __m256 acc[TILE_ROWS][TILE_COLS]);
 
 struct panel_format {
@@ -69,10 +108,11 @@ AVX2_INLINE void tile_multiply_one(const struct kernel_matmul *args, struct pane
             for (int64_t g = g0; g < end; g++) {
                 const char *group = x + g * TILE_X_BYTES;
                 struct panel panel;
+                const struct panel *only = &panel;
                 for (int64_t i = 0; i < group_bytes; i += 64)
                     _mm_prefetch(row + g * group_bytes + TILE_AHEAD_BYTES + i, _MM_HINT_T0);
                 format.unpack(row, g, n_block, &panel);
-                format.dot(1, 1, &panel, 0, &group, acc);
+                format.dot(1, 1, &only, &group, acc);
             }
             float part = avx2_sum(acc[0][0]);
             avx2_store(args, y, r, 1, &part, g0 == 0, end == n_group);
@@ -81,7 +121,7 @@ AVX2_INLINE void tile_multiply_one(const struct kernel_matmul *args, struct pane
 }
 
 /* Sums of TILE_ROWS rows by TILE_COLS columns over n groups. */
-AVX2_INLINE void tile_multiply(const struct panel *panels, int64_t step,
+AVX2_INLINE void tile_multiply(const struct panel *const rows[TILE_ROWS],
                                const char *const x[TILE_COLS], int64_t n,
                                struct panel_format format, float parts[TILE_COLS][TILE_ROWS])
 {
@@ -90,14 +130,16 @@ AVX2_INLINE void tile_multiply(const struct panel *panels, int64_t step,
         for (int c = 0; c < TILE_COLS; c++)
             acc[r][c] = _mm256_setzero_ps();
     for (int64_t g = 0; g < n; g++) {
+        const struct panel *panels[TILE_ROWS];
         const char *at[TILE_COLS];
+        for (int r = 0; r < TILE_ROWS; r++)
+            panels[r] = rows[r] + g;
         for (int c = 0; c < TILE_COLS; c++)
             at[c] = x[c] + g * TILE_X_BYTES;
-        format.dot(TILE_ROWS, TILE_COLS, panels + g, step, at, acc);
+        format.dot(TILE_ROWS, TILE_COLS, panels, at, acc);
     }
-    for (int r = 0; r < TILE_ROWS; r++)
-        for (int c = 0; c < TILE_COLS; c++)
-            parts[c][r] = avx2_sum(acc[r][c]);
+    for (int c = 0; c < TILE_COLS; c++)
+        _mm_storeu_ps(parts[c], avx2_sum_4(acc[0][c], acc[1][c], acc[2][c], acc[3][c]));
 }
 
 /* All columns times the rows r0 .. r0 + n_row of the slab that begins with group g0. An odd last
@@ -114,9 +156,11 @@ AVX2_INLINE void tile_multiply_slab(const struct kernel_matmul *args, const stru
         for (int64_t i = 0; i < TILE_COLS; i++)
             x[i] = avx2_x_row(args, c + MIN(i, n_col - 1)) + g0 * TILE_X_BYTES;
         for (int64_t r = 0; r < n_row; r += TILE_ROWS) {
+            const struct panel *rows[TILE_ROWS];
             float parts[TILE_COLS][TILE_ROWS];
-            tile_multiply(panels + r * TILE_SLAB, r + 1 < n_row ? TILE_SLAB : 0, x, n, format,
-                          parts);
+            for (int64_t i = 0; i < TILE_ROWS; i++)
+                rows[i] = panels + MIN(r + i, n_row - 1) * TILE_SLAB;
+            tile_multiply(rows, x, n, format, parts);
             for (int64_t i = 0; i < n_col; i++)
                 avx2_store(args, avx2_y_row(args, c + i), r0 + r, MIN(TILE_ROWS, n_row - r),
                            parts[i], g0 == 0, g0 + n == n_group);
