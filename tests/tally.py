@@ -18,6 +18,7 @@ PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\s*(.*))?$", re.I)
 CASE = re.compile(r"^(not )?ok\b\s*(\d*)\s*-?\s*(.*)$")
 SKIP = re.compile(r"\s*#\s*skip\S*\s*(.*)$", re.I)
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+QUIET = re.compile(r"ok |# (Start|End) of|#\d+\s+(NEW|REDUCE|pulse|RELOAD|INITED)\b")
 TAIL = 40
 
 
@@ -49,7 +50,7 @@ def cases(test):
 
 def tail(test):
     text = test.get("stdout", "") + test.get("stderr", "")
-    lines = [line for line in text.splitlines() if not re.match(r"ok |# (Start|End) of", line)]
+    lines = [line for line in text.splitlines() if not QUIET.match(line)]
     return lines[-TAIL:]
 
 

@@ -1,4 +1,5 @@
-"""Subjects of commits: `room: imperative, lower case`, at most 72 characters, no full stop."""
+"""Subjects of commits: `room: imperative, lower case`, no full stop, 72 characters wanted and never
+more than 80."""
 
 import re
 import sys
@@ -10,7 +11,7 @@ ROOM = (
     r"(/[a-z0-9][a-z0-9_.-]*)*(, ?[a-z][a-z0-9/_.-]*)*"
 )
 FORM = re.compile(rf"{ROOM}: [^A-Z\s]\S*( \S+)*$")
-MOST = 72
+MOST = 80
 NEWEST = 60
 
 
@@ -31,7 +32,7 @@ SAMPLES = [
     ("a subject without room", {"1": "fix things"}, "not `room"),
     ("a capital", {"1": "engine: Fix things"}, "not `room"),
     ("an unknown room", {"1": "stuff: fix things"}, "not `room"),
-    ("a long subject", {"1": "engine/text: " + "x" * 70}, "characters"),
+    ("a long subject", {"1": "engine/text: " + "x" * 80}, "characters"),
     ("a full stop", {"1": "engine/text: fix things."}, "full stop"),
 ]
 
