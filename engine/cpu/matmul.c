@@ -84,13 +84,18 @@ static int64_t columns_each(int64_t act_row_bytes, int64_t n_col)
     return MIN(MAX(fit, 24), MAX(n_col, 1));
 }
 
-/* Enough pieces for the threads to share evenly, each long enough to be worth handing out. */
-static int64_t rows_each(const struct cpu_step *step, int64_t n_row, int64_t k, int64_t n_col)
+/* Enough pieces for the threads to share evenly, each long enough to be worth handing out. In a
+ * transposed view a row's values lie apart, and long runs of rows read whole lines of memory. */
+static int64_t rows_each(const struct cpu_step *step, const struct kernel_matmul *whole,
+                         int64_t n_col)
 {
-    int64_t fair = n_row / ((int64_t)pool_get_size(step->cpu->pool) * 8);
-    int64_t worth = 65536 / MAX(k * MIN(n_col, 8), 1);
-    int64_t most = MAX(PIECE_PRODUCTS / MAX(k * n_col, 1), 8);
-    int64_t rows = MIN(MAX(MAX(fair, worth), 8), MIN(most, 128));
+    const bool transposed = whole->w_block_bytes > whole->w_row_bytes;
+    const int64_t n_thread = pool_get_size(step->cpu->pool);
+    int64_t fair = whole->n_row / (n_thread * 8);
+    int64_t worth =
+        transposed ? MIN(512, whole->n_row / n_thread) : 65536 / MAX(whole->k * MIN(n_col, 8), 1);
+    int64_t most = MAX(PIECE_PRODUCTS / MAX(whole->k * n_col, 1), 8);
+    int64_t rows = MIN(MAX(MAX(fair, worth), 8), MIN(most, transposed ? 512 : 128));
     return (rows + 7) & ~(int64_t)7;
 }
 
@@ -115,7 +120,7 @@ void cpu_run_matmul(struct cpu_step *step)
         .y_row_len = w->ne[0],
     };
     job.cols_each = columns_each(job.whole.x_row_bytes, job.whole.n_col);
-    job.rows_each = rows_each(step, job.whole.n_row, k, job.cols_each);
+    job.rows_each = rows_each(step, &job.whole, job.cols_each);
     job.n_row_piece = (job.whole.n_row + job.rows_each - 1) / job.rows_each;
     int64_t n_col_piece = (job.whole.n_col + job.cols_each - 1) / job.cols_each;
     pool_run(step->cpu->pool, job.n_row_piece * n_col_piece, dense_piece, &job, step->cancel);
@@ -208,7 +213,7 @@ void cpu_run_moe_matmul(struct cpu_step *step)
         .y_row_len = w->ne[1],
     };
     int64_t usual = MAX(n_slot / w->ne[0], 1);
-    job.rows_each = rows_each(step, job.whole.n_row, k, columns_each(job.whole.x_row_bytes, usual));
+    job.rows_each = rows_each(step, &job.whole, columns_each(job.whole.x_row_bytes, usual));
     job.n_row_piece = (job.whole.n_row + job.rows_each - 1) / job.rows_each;
     step->cpu->counters.n_expert_matrix += n_slot;
     pool_run(step->cpu->pool, job.n_row_piece * w->ne[0], moe_piece, &job, step->cancel);
