@@ -189,9 +189,10 @@ static GArray *list_visitors(const struct nawi_row *rows, int64_t n)
     return visitors;
 }
 
+/* The rows' places are taken; that they are in the context was seen before the first run. */
 static bool admit(struct nawi_model *model, GArray *visitors, GError **error)
 {
-    if (!check_context(visitors, error) || !check_memory(model, visitors, error))
+    if (!check_memory(model, visitors, error))
         return false;
     for (guint i = 0; i < visitors->len; i++) {
         struct visitor *v = &g_array_index(visitors, struct visitor, i);
@@ -244,30 +245,28 @@ static void fill_position(struct nawi_model *model, const struct visitor *v, int
     memcpy(model->spans[1] + row * 4, local, sizeof local);
 }
 
-/* Returns how many rows want logits. */
-static int64_t fill_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
-                         int64_t n)
+/* Fills the host's inputs. *n_out: rows that want logits; *n_given: rows of pictures. */
+static void fill_rows(struct nawi_model *model, GArray *visitors, const struct nawi_row *rows,
+                      int64_t n, int64_t *n_out, int64_t *n_given)
 {
     int64_t n_embd = model->config.n_embd;
-    int64_t n_out = 0;
-    int64_t n_given = 0;
+    *n_out = *n_given = 0;
     for (guint i = 0; i < visitors->len; i++)
         g_array_index(visitors, struct visitor, i).n_row = 0;
     for (int64_t i = 0; i < n; i++) {
         struct visitor *v = find_visitor(visitors, rows[i].session);
         fill_position(model, v, i, v->length_before + v->n_row++);
         if (rows[i].picture) {
-            memcpy(model->given + n_given * n_embd,
+            memcpy(model->given + *n_given * n_embd,
                    rows[i].picture->rows + rows[i].picture_row * n_embd,
                    (size_t)n_embd * sizeof(float));
-            model->ids[i] = (int32_t)(-1 - n_given++);
+            model->ids[i] = (int32_t)(-1 - (*n_given)++);
         } else {
             model->ids[i] = rows[i].token;
         }
         if (rows[i].wants_logits)
-            model->picked[n_out++] = (int32_t)i;
+            model->picked[(*n_out)++] = (int32_t)i;
     }
-    return n_out;
 }
 
 static bool set_input(struct nawi_model *model, struct graph_tensor *input, const void *data,
@@ -277,11 +276,14 @@ static bool set_input(struct nawi_model *model, struct graph_tensor *input, cons
                                  (uint64_t)graph_bytes(input, sizes), error);
 }
 
-static bool set_inputs(struct nawi_model *model, const struct graph_sizes *sizes, GError **error)
+/* Of the input "given" only the rows that there are. */
+static bool set_inputs(struct nawi_model *model, const struct graph_sizes *sizes, int64_t n_given,
+                       GError **error)
 {
     const struct model_inputs *in = &model->inputs;
+    const struct graph_sizes given = {{1, n_given, 0, 0}};
     return set_input(model, in->ids, model->ids, sizes, error) &&
-           set_input(model, in->given, model->given, sizes, error) &&
+           set_input(model, in->given, model->given, &given, error) &&
            set_input(model, in->turn, model->turn, sizes, error) &&
            set_input(model, in->temper, model->temper, sizes, error) &&
            set_input(model, in->picked, model->picked, sizes, error) &&
@@ -335,9 +337,10 @@ static bool run_rows(struct nawi_model *model, GArray *visitors, const struct na
         return false;
     bool fine = list_pages(model, visitors, error);
     if (fine) {
-        *n_out = fill_rows(model, visitors, rows, n);
+        int64_t n_given;
+        fill_rows(model, visitors, rows, n, n_out, &n_given);
         struct graph_sizes sizes = {{1, n, *n_out, 0}};
-        fine = set_inputs(model, &sizes, error) &&
+        fine = set_inputs(model, &sizes, n_given, error) &&
                execute_run(model->decoder.executor, &sizes, cancel, error) &&
                (*n_out == 0 ||
                 execute_get(model->decoder.executor, model->inputs.logits, 0, logits,
