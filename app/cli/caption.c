@@ -132,8 +132,9 @@ static bool caption_in(struct caption *caption, struct job_picture *picture,
 }
 
 /* Captions a file in all languages. False: *error says why not. */
-static bool caption_file(struct caption *caption, const char *file, GError **error)
+static bool caption_file(void *context, const char *file, GError **error)
 {
+    struct caption *caption = context;
     struct job_events events = {.progress = on_progress, .user = caption};
     struct job_picture *picture =
         job_see(caption->worker, file, &events, caption->terminal->cancel, error);
@@ -142,36 +143,6 @@ static bool caption_file(struct caption *caption, const char *file, GError **err
         sound = caption_in(caption, picture, caption->languages[i], error);
     job_picture_unref(picture);
     return sound;
-}
-
-/* Goes through the files; what fails is named. */
-static int caption_files(struct caption *caption)
-{
-    const GPtrArray *files = caption->options->arguments;
-    guint n_failed = 0;
-    bool stopped = false;
-    if (caption->options->json)
-        terminal_begin_array(caption->terminal);
-    for (guint i = 0; i < files->len && !stopped; i++) {
-        GError *error = NULL;
-        if (caption_file(caption, g_ptr_array_index(files, i), &error) &&
-            !caption->terminal->write_error)
-            continue;
-        n_failed++;
-        stopped = caption->terminal->write_error ||
-                  g_error_matches(error, NAWI_ERROR, NAWI_ERROR_CANCELLED);
-        if (error && !stopped)
-            terminal_say(caption->terminal, "%s", error->message);
-        g_clear_error(&error);
-    }
-    if (caption->options->json)
-        terminal_end_array(caption->terminal);
-    int code = terminal_finish(caption->terminal);
-    if (code != EXIT_DONE)
-        return code;
-    if (stopped)
-        return EXIT_INTERRUPTED;
-    return n_failed == 0 ? EXIT_DONE : n_failed == files->len ? EXIT_FAILED : EXIT_PARTLY;
 }
 
 static int run(const struct options *options, struct terminal *terminal)
@@ -188,7 +159,7 @@ static int run(const struct options *options, struct terminal *terminal)
         return terminal_fail(terminal, error);
     int code;
     if (job_get_model(caption.worker)->has_vision) {
-        code = caption_files(&caption);
+        code = work_each_file(options, terminal, caption_file, &caption);
     } else {
         terminal_say(terminal,
                      "this model cannot see pictures: it has no vision tower (--mmproj names one)");

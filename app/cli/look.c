@@ -1,6 +1,7 @@
 /* nawi look: what a model will see of a picture, without a model. */
 #include "app/cli/commands.h"
 #include "app/cli/terminal.h"
+#include "app/cli/work.h"
 #include "app/core/job.h"
 #include "vision/vision.h"
 
@@ -112,8 +113,9 @@ static void tell(const struct look *look, const char *file, const struct nawi_pi
     g_free(name);
 }
 
-static bool look_at(const struct look *look, const char *file, GError **error)
+static bool look_at(void *context, const char *file, GError **error)
 {
+    const struct look *look = context;
     int fd = nawi_vision_open_file(file, NULL, error);
     if (fd < 0)
         return false;
@@ -127,35 +129,6 @@ static bool look_at(const struct look *look, const char *file, GError **error)
         tell(look, file, &picture, &plan);
     nawi_picture_finish(&picture);
     return sound;
-}
-
-static int look_at_all(struct look *look)
-{
-    const GPtrArray *files = look->options->arguments;
-    guint n_failed = 0;
-    bool stopped = false;
-    if (look->options->json)
-        terminal_begin_array(look->terminal);
-    for (guint i = 0; i < files->len && !stopped; i++) {
-        GError *error = NULL;
-        if (look_at(look, g_ptr_array_index(files, i), &error)) {
-            stopped = look->terminal->write_error != 0;
-            continue;
-        }
-        n_failed++;
-        stopped = g_error_matches(error, NAWI_ERROR, NAWI_ERROR_CANCELLED);
-        if (!stopped)
-            terminal_say(look->terminal, "%s", error->message);
-        g_error_free(error);
-    }
-    if (look->options->json)
-        terminal_end_array(look->terminal);
-    int code = terminal_finish(look->terminal);
-    if (code != EXIT_DONE)
-        return code;
-    if (stopped)
-        return EXIT_INTERRUPTED;
-    return n_failed == 0 ? EXIT_DONE : n_failed == files->len ? EXIT_FAILED : EXIT_PARTLY;
 }
 
 static int run(const struct options *options, struct terminal *terminal)
@@ -184,7 +157,7 @@ static int run(const struct options *options, struct terminal *terminal)
     if (!nawi_vision_init(&error))
         return terminal_fail(terminal, error);
     look.written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    int code = look_at_all(&look);
+    int code = work_each_file(options, terminal, look_at, &look);
     g_hash_table_unref(look.written);
     return code;
 }

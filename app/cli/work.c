@@ -112,6 +112,33 @@ GPtrArray *work_see_all(struct job_worker *worker, struct terminal *terminal,
     return pictures;
 }
 
+int work_each_file(const struct options *options, struct terminal *terminal, work_file_fn fn,
+                   void *context)
+{
+    const GPtrArray *files = options->arguments;
+    guint n_failed = 0;
+    bool stopped = false;
+    if (options->json)
+        terminal_begin_array(terminal);
+    for (guint i = 0; i < files->len && !stopped; i++) {
+        GError *error = NULL;
+        if (!fn(context, g_ptr_array_index(files, i), &error))
+            n_failed++;
+        stopped = terminal->write_error || g_error_matches(error, NAWI_ERROR, NAWI_ERROR_CANCELLED);
+        if (error && !stopped)
+            terminal_say(terminal, "%s", error->message);
+        g_clear_error(&error);
+    }
+    if (options->json)
+        terminal_end_array(terminal);
+    int code = terminal_finish(terminal);
+    if (code != EXIT_DONE)
+        return code;
+    if (stopped)
+        return EXIT_INTERRUPTED;
+    return n_failed == 0 ? EXIT_DONE : n_failed == files->len ? EXIT_FAILED : EXIT_PARTLY;
+}
+
 json_t *work_answer_to_json(const char *const *files, guint n_file, const char *lang,
                             const struct job_receipt *receipt, const struct nawi_model_info *info)
 {

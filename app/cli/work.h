@@ -33,6 +33,13 @@ struct nawi_sampler_params work_sampler(const struct options *options, double te
 GPtrArray *work_see_all(struct job_worker *worker, struct terminal *terminal,
                         const char *const *files, guint n_file, guint *n_failed, GError **error);
 
+/* Does something with each file that is an argument, between the brackets of --json: true, or false
+ * with *error set. What fails is named and the rest go on, but after a cancel or when the output
+ * cannot be written. Finishes the terminal and returns the exit status. */
+typedef bool (*work_file_fn)(void *context, const char *file, GError **error);
+int work_each_file(const struct options *options, struct terminal *terminal, work_file_fn fn,
+                   void *context);
+
 /* One answer's object of --json: files, lang (NULL: left out as null), text, receipt. Takes
  * nothing over. */
 json_t *work_answer_to_json(const char *const *files, guint n_file, const char *lang,
