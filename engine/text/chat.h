@@ -24,7 +24,6 @@ const struct nawi_chat_format *nawi_chat_format_find(const char *template_text,
                                                      char **warning, GError **error);
 const char *nawi_chat_format_get_name(
     const struct nawi_chat_format *format); /* "llama4", "llama3", "llama2", "chatml" */
-bool nawi_chat_format_has_images(const struct nawi_chat_format *format);
 
 enum nawi_chat_role { NAWI_CHAT_SYSTEM, NAWI_CHAT_USER, NAWI_CHAT_ASSISTANT, NAWI_CHAT_TOOL };
 

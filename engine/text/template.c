@@ -124,8 +124,3 @@ const char *nawi_chat_format_get_name(const struct nawi_chat_format *format)
 {
     return format->name;
 }
-
-bool nawi_chat_format_has_images(const struct nawi_chat_format *format)
-{
-    return format->layout == TEMPLATE_LLAMA4;
-}

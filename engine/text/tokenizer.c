@@ -22,7 +22,7 @@ struct nawi_tokenizer {
     struct vocab *vocab;
     struct split *split; /* of "gpt2", and */
     struct bpe *bpe;     /* its merges; both NULL for "llama" */
-    int32_t bos, eos, unknown;
+    int32_t bos, unknown;
     bool adds_bos;
     bool adds_space;
     GArray *stops; /* of int32_t, ascending */
@@ -111,7 +111,6 @@ struct nawi_tokenizer *nawi_tokenizer_create(const struct nawi_tokenizer_params 
         return NULL;
     struct nawi_tokenizer *tokenizer = g_new0(struct nawi_tokenizer, 1);
     tokenizer->bos = (int32_t)params->bos_id;
-    tokenizer->eos = (int32_t)params->eos_id;
     tokenizer->adds_bos = params->add_bos;
     tokenizer->adds_space = !is_bpe && params->add_space_prefix;
     tokenizer->vocab = vocab_create(params, error);
@@ -322,5 +321,4 @@ const int32_t *nawi_tokenizer_get_stops(const struct nawi_tokenizer *tokenizer, 
 }
 
 int32_t nawi_tokenizer_get_bos(const struct nawi_tokenizer *tokenizer) { return tokenizer->bos; }
-int32_t nawi_tokenizer_get_eos(const struct nawi_tokenizer *tokenizer) { return tokenizer->eos; }
 bool nawi_tokenizer_adds_bos(const struct nawi_tokenizer *tokenizer) { return tokenizer->adds_bos; }

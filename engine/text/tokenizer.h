@@ -98,7 +98,6 @@ bool nawi_tokenizer_is_stop(const struct nawi_tokenizer *tokenizer, int32_t id);
 /* Borrowed; ascending. */
 const int32_t *nawi_tokenizer_get_stops(const struct nawi_tokenizer *tokenizer, size_t *n_stop);
 int32_t nawi_tokenizer_get_bos(const struct nawi_tokenizer *tokenizer); /* or NAWI_TOKEN_NONE */
-int32_t nawi_tokenizer_get_eos(const struct nawi_tokenizer *tokenizer); /* or NAWI_TOKEN_NONE */
 bool nawi_tokenizer_adds_bos(const struct nawi_tokenizer *tokenizer);
 
 /* ── Text that appears token by token ────────────────────────────────────────────────────────── */
