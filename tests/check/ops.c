@@ -406,6 +406,9 @@ static void compare(const struct trial *t, const char *got, enum nawi_dtype dtyp
     if (!(sqrt(worst) <= 1e-5 * sqrt(size) + 1e-6)) {
         g_test_message("%s on %s, %" G_GINT64_FORMAT " rows: relative error %.3g",
                        graph_op_name(t->spec.op), tier, t->n_row, sqrt(worst / size));
+        char *node = graph_print(t->graph);
+        g_test_message("%s", node);
+        g_free(node);
         g_test_fail();
     }
 }
